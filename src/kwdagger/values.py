@@ -114,13 +114,18 @@ def canonical_json(value: Value) -> str:
 
 def hash_id(payload: Value) -> str:
     """Return 12 base36 digits of the SHA-256 of the canonical JSON of `payload`."""
+    return digest_id(payload)[0]
+
+
+def digest_id(payload: Value) -> tuple[str, bytes]:
+    """Return `hash_id` of `payload` and the whole digest."""
     digest = hashlib.sha256(canonical_json(payload).encode('utf-8', 'surrogateescape')).digest()
     number = int.from_bytes(digest[:8], 'big')
     digits = []
     for _ in range(_ID_LENGTH):
         number, digit = divmod(number, 36)
         digits.append(_DIGITS[digit])
-    return ''.join(digits)
+    return ''.join(digits), digest
 
 
 def block_yaml(value: Value) -> str:

@@ -1,0 +1,39 @@
+"""What two rows that ask for the same work say differently."""
+
+from __future__ import annotations
+
+from kwdagger.plan.job import Job
+from kwdagger.plan.provenance import own_request
+from kwdagger.values import Value, canonical_json
+
+
+def difference(first: Job, other: Job) -> str:
+    """Return a text that names both rows and each differing field, or an empty string."""
+    before, after = _outside_identity(first), _outside_identity(other)
+    fields = [name for name in before if _text(before[name]) != _text(after[name])]
+    if not fields:
+        return ''
+    lines = [
+        f'Row {first.row} and row {other.row} resolve node {first.node.name!r} to the same '
+        f'process identity {first.id!r}, but differ in what identity does not include:'
+    ]
+    for name in fields:
+        lines.append(f'  {name}:')
+        lines.append(f'    row {first.row}: {before[name]}')
+        lines.append(f'    row {other.row}: {after[name]}')
+    return '\n'.join(lines)
+
+
+def _text(value: Value) -> str:
+    return canonical_json(value)
+
+
+def _outside_identity(job: Job) -> dict[str, Value]:
+    return {
+        'perf_params': dict(job.perf),
+        '__slurm_options__': dict(job.slurm_options),
+        '__enabled__': job.enabled,
+        'out_paths': dict(job.outputs),
+        'requested experiment': own_request(job),
+        'command': job.command,
+    }

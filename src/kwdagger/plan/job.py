@@ -1,0 +1,187 @@
+"""`Job`, `Plan`, `Decision`: what would run, where, after what, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kwdagger.pipeline.gather import GatherSpec
+from kwdagger.pipeline.node import ProcessNode, default_command
+from kwdagger.pipeline.pipeline import Pipeline
+from kwdagger.values import ROOT_TOKEN, Value, relocatable
+
+
+@dataclass(frozen=True, slots=True)
+class GatherMembers:
+    """The jobs whose output one input gathers, in order."""
+
+    source: str
+    spec: GatherSpec
+    manifest_path: str
+    members: tuple[tuple[str, str], ...]
+    """(process id, path) of each member"""
+    forms: tuple[str, ...]
+    """the paths as identity sees them"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One concrete run of one node.
+
+    Attributes:
+        id: ``<node>_id_<hash>``, the name of the run directory.
+        algo_id: ``<node>_algo_id_<hash>``.
+        node: the declaration it came from.
+        explicit: the values that its row gave this node.
+        params, perf: effective parameters. inputs: effective input values.
+        produced: the inputs whose values are paths made by other jobs.
+        sources: input or parameter -> how its value arrived, for provenance.
+        outputs: output -> path, or None where nothing is produced.
+        depends_on: ids of the jobs whose outputs it reads or that must run before it.
+        row: index of the first row that asked for it.
+    """
+
+    id: str
+    algo_id: str
+    node: ProcessNode
+    root: str
+    rundir: str
+    explicit: Mapping[str, Value]
+    params: Mapping[str, Value]
+    perf: Mapping[str, Value]
+    inputs: Mapping[str, Value]
+    produced: frozenset[str]
+    outputs: Mapping[str, str | None]
+    depends_on: tuple[str, ...]
+    sources: Mapping[str, Mapping[str, Value]]
+    forwarded: Mapping[str, Value]
+    gathers: Mapping[str, GatherMembers]
+    after: tuple[str, ...]
+    enabled: Any
+    slurm_options: Mapping[str, Value]
+    row: int
+
+    @property
+    def command(self) -> str:
+        """The plain shell text that runs the program."""
+        node = self.node
+        if type(node).command is ProcessNode.command:
+            return default_command(node.executable or '', self.final_config())
+        return node.bound_to(self).command_text()
+
+    @property
+    def resources(self) -> Mapping[str, Value]:
+        """The layered Slurm request."""
+        return self.slurm_options
+
+    def final_config(self) -> dict[str, Value]:
+        """Return every value that reaches the command line."""
+        final = dict(self.explicit)
+        if not self.node._no_inarg:
+            final.update(self.inputs)
+        if not self.node._no_outarg:
+            final.update(self.outputs)
+        final.update(self.params)
+        final.update(self.perf)
+        return final
+
+    def depends(self) -> dict[str, Value]:
+        """Return what identity rests on, under the reference's names."""
+        record: dict[str, Value] = {}
+        inputs = {
+            name: self._relocated(value, name in self.produced)
+            for name, value in self.inputs.items()
+            if name not in self.gathers
+        }
+        if inputs:
+            record['__inputs__'] = inputs
+        for name, gather in self.gathers.items():
+            record[f'__gather__.{name}'] = {
+                'spec': gather.spec.as_mapping(),
+                'members': list(gather.forms),
+            }
+        if self.after:
+            record['__after__'] = list(self.after)
+        record[self.node.name] = self.algo_id
+        return record
+
+    def _relocated(self, value: Value, produced: bool) -> Value:
+        if produced and self.root == '.' and isinstance(value, str) and not value.startswith('/'):
+            return f'{ROOT_TOKEN}/{value}'
+        return value if self.root == '.' else relocatable(value, self.root)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All jobs of a matrix, in topological order; immutable.
+
+    Attributes:
+        pipeline: the declarations.
+        jobs: process id -> job; every dependency precedes its dependants.
+        root: the folder of the run directories, as the jobs spell it.
+        row_jobs: for each row, node name -> process id.
+        cache: whether guards appear in ``final_command()``.
+    """
+
+    pipeline: Pipeline
+    jobs: Mapping[str, Job]
+    root: str
+    row_jobs: tuple[Mapping[str, str], ...]
+    cache: bool = True
+
+    def by_node(self) -> dict[str, list[Job]]:
+        """Return node name -> its jobs, nodes in pipeline order."""
+        groups: dict[str, list[Job]] = {node.name: [] for node in self.pipeline.nodes}
+        for job in self.jobs.values():
+            groups[job.node.name].append(job)
+        return groups
+
+
+RUN_REASONS = (
+    'missing',
+    'failed before',
+    'interrupted',
+    'output missing',
+    'upstream ran again',
+    'command changed',
+    'code changed',
+    'input changed',
+    'asked',
+)
+STALE_REASONS = ('upstream ran again', 'command changed', 'code changed', 'input changed')
+DONE_REASONS = ('up to date', 'external', *STALE_REASONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether one job runs, and the one reason.
+
+    Attributes:
+        run: whether it is handed out.
+        reason: one of the fixed words of the design.
+        detail: what exactly changed or went wrong, for people.
+        changes: every staleness that was found, the reason first.
+    """
+
+    run: bool
+    reason: str
+    detail: str = ''
+    changes: tuple[str, ...] = field(default=())
+
+    @property
+    def done(self) -> bool:
+        """Whether the job has a finished result that is kept."""
+        return not self.run and self.reason in DONE_REASONS
+
+    @property
+    def stale(self) -> bool:
+        """Whether a finished result may be out of date."""
+        return bool(self.changes)
+
+    @property
+    def word(self) -> str:
+        """The reference's word for this decision."""
+        if self.run:
+            return 'new_submission'
+        return 'disabled' if self.reason == 'disabled' else 'skipped'

@@ -1,0 +1,165 @@
+"""`NodeTemplate`: what compilation needs of one node, looked up once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kwdagger.errors import InvalidValue, UnknownName
+from kwdagger.pipeline.gather import GatherSpec
+from kwdagger.pipeline.node import ProcessNode
+from kwdagger.pipeline.parameters import group_defaults, group_names, group_neutrals
+from kwdagger.pipeline.ports import OutputNode
+from kwdagger.values import Value
+
+PortName = tuple[str, str]
+"""(node name, port name)"""
+
+_FIELD = re.compile(r'\{([^{}]*)\}')
+
+
+@dataclass(frozen=True, slots=True)
+class InputTemplate:
+    """Where an input's value can come from."""
+
+    name: str
+    default: Value
+    producers: tuple[PortName, ...]
+    shared: tuple[PortName, ...]
+    gather: tuple[PortName, GatherSpec] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParamTemplate:
+    """Where a parameter's value can come from."""
+
+    name: str
+    is_perf: bool
+    has_default: bool
+    default: Value
+    shared: tuple[PortName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTemplate:
+    """One node, its ports resolved to names.
+
+    Attributes:
+        after: names of nodes that must run first without a data connection.
+    """
+
+    name: str
+    node: ProcessNode
+    inputs: tuple[InputTemplate, ...]
+    params: tuple[ParamTemplate, ...]
+    outputs: Mapping[str, str | None]
+    own_names: frozenset[str]
+    perf_names: frozenset[str]
+    neutrals: Mapping[str, Value]
+    after: tuple[str, ...]
+
+    def rundir(self, root: str, ids: Mapping[str, str]) -> str:
+        """Return the run directory for these ids."""
+        return os.path.normpath(filled(self.node.node_template(root), ids, self.name))
+
+    def output_paths(
+        self, rundir: str, ids: Mapping[str, str], explicit: Mapping[str, Value]
+    ) -> dict[str, str | None]:
+        """Return output -> path; an explicit value is taken as it is."""
+        paths: dict[str, str | None] = {}
+        for name, template in self.outputs.items():
+            if name in explicit:
+                paths[name] = explicit[name]
+            elif template is None:
+                paths[name] = None
+            elif template == '.':
+                paths[name] = rundir
+            else:
+                path = filled(template, ids, self.name) if '{' in template else template
+                paths[name] = os.path.normpath(os.path.join(rundir, path))
+        return paths
+
+
+def node_template(node: ProcessNode) -> NodeTemplate:
+    """Look up everything about `node` that does not depend on a row.
+
+    Raises:
+        InvalidValue: an output path that leaves the run directory.
+    """
+    input_defaults = group_defaults(node.in_paths)
+    inputs = tuple(
+        InputTemplate(
+            name,
+            input_defaults.get(name),
+            tuple((p.parent.name, p.name) for p in port.pred if isinstance(p, OutputNode)),
+            tuple((p.parent.name, p.name) for p in port.pred if not isinstance(p, OutputNode)),
+            None
+            if port.gather is None
+            else (
+                (port.gather.source.parent.name, port.gather.source.name),
+                port.gather.spec,
+            ),
+        )
+        for name, port in node.inputs.items()
+    )
+    defaults = {**group_defaults(node.algo_params), **group_defaults(node.perf_params)}
+    perf_names = frozenset(group_names(node.perf_params))
+    params = tuple(
+        ParamTemplate(
+            name,
+            name in perf_names,
+            name in defaults,
+            defaults.get(name),
+            tuple((p.parent.name, p.name) for p in port.pred),
+        )
+        for name, port in node.param_ports.items()
+    )
+    outputs = {
+        name: None if path is None else os.fspath(path)
+        for name, path in group_defaults(node.out_paths).items()
+    }
+    for name, path in outputs.items():
+        _check_output(node.name, name, path)
+    return NodeTemplate(
+        node.name,
+        node,
+        inputs,
+        params,
+        outputs,
+        frozenset([*node.inputs, *outputs, *node.param_ports]),
+        perf_names,
+        group_neutrals(node.algo_params),
+        tuple(before.name for before in node._pred_nodes_without_io_connection),
+    )
+
+
+def _check_output(node: str, name: str, path: str | None) -> None:
+    if path is None:
+        return
+    if '\n' in path:
+        raise InvalidValue(f'output {node}.{name} has a newline in its path {path!r}')
+    if not os.path.isabs(path) and os.path.normpath(path).split('/')[0] == '..':
+        raise InvalidValue(
+            f'output {node}.{name} = {path!r} leaves the run directory; use a path below it, '
+            f'or an absolute one'
+        )
+
+
+def filled(template: str, ids: Mapping[str, str], node: str) -> str:
+    """Fill a path template with the node's own ids.
+
+    Raises:
+        UnknownName: the template names something else.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in ids:
+            raise UnknownName(
+                f'path template {template!r} of node {node!r} refers to {{{match[1]}}}, which is '
+                f'not available; a node may only use its own ids {list(ids)}'
+            )
+        return ids[match[1]]
+
+    return _FIELD.sub(value, template)
