@@ -1,0 +1,131 @@
+"""Read and write YAML: from a file, from a command line, to a file."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import yaml
+
+from kwdagger.specs.includes import resolve_includes
+from kwdagger.specs.text_files import missing_file, read_text_file
+from kwdagger.specs.yaml_reader import SCALAR_TAGS, TAG, load_yaml
+from kwdagger.values import Value, normalize
+
+__all__ = [
+    'dump_yaml',
+    'line_of',
+    'load_yaml',
+    'load_yaml_or_path',
+    'read_text_or_path',
+    'resolve_includes',
+]
+
+_Loader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+_Dumper: Any = getattr(yaml, 'CSafeDumper', yaml.SafeDumper)
+_YAML_SUFFIXES = ('.yaml', '.yml', '.json')
+_YAML_MARK = re.compile(r'^[\[{]|^- |: ')  # what YAML text has and a path has not
+_MERGE = '<<'
+
+
+def load_yaml_or_path(arg: Any, what: str) -> tuple[Value, str]:
+    """Return the value that `arg` gives, and the name by which errors call its source.
+
+    Args:
+        arg: a mapping, a list or None (returned as they are), the path of a file, or YAML text.
+        what: what the argument is, such as ``params``; names inline text in errors.
+
+    Raises:
+        MissingFile: one line that ends like a YAML file's name, but there is no such file.
+        InvalidValue: a file that cannot be read, or malformed YAML.
+    """
+    if not isinstance(arg, (str, os.PathLike)):
+        return arg, what
+    text, name = read_text_or_path(arg, what)
+    return load_yaml(text, name), name
+
+
+def read_text_or_path(arg: str | os.PathLike[str], what: str) -> tuple[str, str]:
+    """Return the YAML text that `arg` is or names, and the name of its source."""
+    if isinstance(arg, os.PathLike):
+        path = os.fspath(arg)
+        return read_text_file(path, what), path
+    path = os.path.expanduser(arg.strip())
+    if not path or '\n' in path:
+        return arg, what
+    if os.path.exists(path):
+        return read_text_file(path, what), path
+    if path.lower().endswith(_YAML_SUFFIXES) and not _YAML_MARK.search(path):
+        raise missing_file(path, what)
+    return arg, what
+
+
+def line_of(text: str, *path: str | int) -> int | None:
+    """Return the 1-based line of the key (or list item) that `path` leads to, if it is there.
+
+    >>> line_of('matrix:\\n  fit.depth: [1, 2]', 'matrix', 'fit.depth')
+    2
+    """
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError):
+        return None
+    line = None
+    for step in path:
+        found = _step(node, step)
+        if found is None:
+            return None
+        node, line = found
+    return line
+
+
+def dump_yaml(value: Value) -> str:
+    """Return `value` as block-style YAML, keys in the order given; `load_yaml` reads it back."""
+    plain = normalize(value)
+    text: str = yaml.dump(
+        plain,
+        Dumper=_BlockDumper,
+        sort_keys=False,
+        default_flow_style=False,
+        allow_unicode=True,
+        width=10**6,
+    )
+    return text.removesuffix('...\n')
+
+
+def _step(node: Any, step: str | int) -> tuple[Any, int] | None:
+    """Return the node one step below `node`, and the line where that step stands."""
+    if isinstance(node, yaml.SequenceNode):
+        if not isinstance(step, int) or not -len(node.value) <= step < len(node.value):
+            return None
+        return node.value[step], node.value[step].start_mark.line + 1
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    for key, value in node.value:
+        if key.value == str(step):
+            return value, key.start_mark.line + 1
+    for key, value in node.value:
+        if key.value == _MERGE:
+            sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            found = next(filter(None, (_step(source, step) for source in sources)), None)
+            if found:
+                return found
+    return None
+
+
+class _BlockDumper(_Dumper):  # type: ignore[misc]
+    """Quotes what either YAML 1.1 or 1.2 would take for something other than text."""
+
+    def ignore_aliases(self, _value: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: Any, text: str) -> Any:
+    style = '|' if '\n' in text else None
+    return dumper.represent_scalar(TAG + 'str', text, style=style)
+
+
+_BlockDumper.add_representer(str, _represent_text)
+for _tag, _pattern in SCALAR_TAGS.items():
+    _BlockDumper.add_implicit_resolver(_tag, _pattern, None)
