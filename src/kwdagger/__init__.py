@@ -27,7 +27,24 @@ _MODULES = (
     'yaml_pipeline',
 )
 
-__all__ = [*_NAMES, *_MODULES, '__version__']
+__all__ = [
+    'CompiledPipeline',
+    'GatherSpec',
+    'Param',
+    'Pipeline',
+    'ProcessContext',
+    'ProcessNode',
+    'YamlProcessNode',
+    '__version__',
+    'aggregate',
+    'aggregate_loader',
+    'dump_yaml_pipeline',
+    'load_yaml_pipeline',
+    'pipeline',
+    'schedule',
+    'utils',
+    'yaml_pipeline',
+]
 
 if TYPE_CHECKING:
     from kwdagger.pipeline.gather import GatherSpec

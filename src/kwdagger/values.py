@@ -69,7 +69,7 @@ def scalar_text(value: Value) -> str:
     if type(value) is str:
         return value
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
+        return str(os.fspath(value))
     if isinstance(value, (dict, list, tuple)):
         return canonical_json(normalize(value))
     return str(value)

@@ -40,7 +40,9 @@ class GatherSpec:
         order_by: Sequence[str] | None = None,
         require: str = 'all_success',
     ) -> None:
-        object.__setattr__(self, 'group_by', tuple(map(_stored_key, _sequence(group_by, 'group_by'))))
+        object.__setattr__(
+            self, 'group_by', tuple(map(_stored_key, _sequence(group_by, 'group_by')))
+        )
         object.__setattr__(self, 'order_by', tuple(_sequence(order_by or (), 'order_by')))
         object.__setattr__(self, 'require', require)
         for field in ('group_by', 'order_by'):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ def _cycle(left: set[str], after: dict[str, list[str]]) -> list[Edge]:
         seen.append(name)
         name = before[name]
     loop = [*seen[seen.index(name) :], name][::-1]
-    return list(zip(loop, loop[1:], strict=False))
+    return list(itertools.pairwise(loop))
 
 
 def check_acyclic(nodes: list[ProcessNode]) -> list[str]:
@@ -179,7 +180,7 @@ def _value_ports(node: ProcessNode) -> list[Port]:
 
 def configurable_rows(nodes: Iterable[ProcessNode]) -> list[dict[str, Any]]:
     """Return one row a port: node, key, connected, type, maybe_required."""
-    kinds = {InputNode: 'in_path', OutputNode: 'out_path'}
+    kinds: dict[type[Port], str] = {InputNode: 'in_path', OutputNode: 'out_path'}
     rows = []
     for node in nodes:
         perf = set(node.perf_params or ())
@@ -193,9 +194,7 @@ def configurable_rows(nodes: Iterable[ProcessNode]) -> list[dict[str, Any]]:
                     'key': port.name,
                     'connected': bool(fed or port.succ) if is_io else None,
                     'type': kind,
-                    'maybe_required': not fed
-                    and kind != 'out_path'
-                    and port.default_value is None,
+                    'maybe_required': not fed and kind != 'out_path' and port.default_value is None,
                 }
             )
     return rows

@@ -152,7 +152,9 @@ class ProcessNode(Node):
     def _apply_options(self, options: dict[str, Any]) -> None:
         for wrong, right in _TYPOS.items():
             if wrong in options:
-                raise InvalidValue(f'node {self.name!r}: unknown {wrong!r}. You probably meant {right}')
+                raise InvalidValue(
+                    f'node {self.name!r}: unknown {wrong!r}. You probably meant {right}'
+                )
         slurm_options = options.pop('slurm_options', None)
         if slurm_options is None:
             slurm_options = type(self).slurm_options

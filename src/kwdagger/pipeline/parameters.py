@@ -53,9 +53,7 @@ def group_defaults(group: Collection) -> dict[str, Value]:
     """Return the declared defaults of a group; names without one are absent."""
     if not isinstance(group, Mapping):
         return {}
-    return {
-        name: item.default if isinstance(item, Param) else item for name, item in group.items()
-    }
+    return {name: item.default if isinstance(item, Param) else item for name, item in group.items()}
 
 
 def group_neutrals(group: Collection) -> dict[str, Value]:

@@ -251,7 +251,7 @@ def print_configurables(rows: list[dict[str, Any]]) -> None:
 
 def submit_plan(plan: Plan, queue: Any, links: bool, log: bool, rerun: bool) -> dict[str, Any]:
     """Hand a plan out to a queue, one entry a job."""
-    from kwdagger.queues.submit import submit_plan as submit
+    from kwdagger.sessions.submit import submit_plan as submit
 
     return submit(plan, queue, links=links, log=log, rerun='all' if rerun else None)
 

@@ -147,9 +147,10 @@ class _Compiler:
 
     def _upstream_names(self, template: NodeTemplate) -> list[str]:
         names = dict.fromkeys(template.after)
-        for item in (*template.inputs, *template.params):
-            for node, _ in (*getattr(item, 'producers', ()), *item.shared):
-                names[node] = None
+        for item in template.inputs:
+            names.update(dict.fromkeys(node for node, _ in (*item.producers, *item.shared)))
+        for param in template.params:
+            names.update(dict.fromkeys(node for node, _ in param.shared))
         return list(names)
 
     def _resolve(self, template: NodeTemplate, index: int, row: _Row) -> Resolved:
@@ -247,4 +248,3 @@ class _Compiler:
             if text:
                 warnings.warn(text, UserWarning, stacklevel=8)
         return first
-

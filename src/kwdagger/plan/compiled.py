@@ -69,7 +69,9 @@ class CompiledPipeline:
     def compile_summary(self) -> dict[str, int]:
         """concrete_nodes, collection_groups, collection_memberships, largest_collection."""
         sizes = [
-            len(gather.members) for job in self.plan.jobs.values() for gather in job.gathers.values()
+            len(gather.members)
+            for job in self.plan.jobs.values()
+            for gather in job.gathers.values()
         ]
         return {
             'concrete_nodes': len(self.plan.jobs),
@@ -106,6 +108,8 @@ class CompiledPipeline:
             ``{'queue': the queue, 'node_status': {process id: status}}``, the status one of
             new_submission, duplicate_submission, skipped, disabled.
         """
-        return upward.submit_plan(self.plan, queue, bool(enable_links), bool(log), not self.plan.cache)
+        return upward.submit_plan(
+            self.plan, queue, bool(enable_links), bool(log), not self.plan.cache
+        )
 
     make_queue = submit_jobs

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
 
 from kwdagger.errors import InvalidValue
 from kwdagger.plan.job import Decision, Job, Plan
+from kwdagger.rundir.status import JobStatus
+from kwdagger.rundir.survey import RunFacts
 from kwdagger.values import Value
 
 RERUN_CHOICES = ('stale', 'all')
@@ -24,39 +24,6 @@ _NOT_DONE = {
     'unreadable': 'interrupted',
     'queued': 'missing',
 }
-
-
-class Status(Protocol):
-    """What a decision needs of a run's record."""
-
-    @property
-    def state(self) -> str: ...
-    @property
-    def reason(self) -> str | None: ...
-    @property
-    def attempt(self) -> int: ...
-    @property
-    def ended_at(self) -> str | None: ...
-    @property
-    def fingerprints(self) -> Mapping[str, Value]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What lies on disk for one job.
-
-    Attributes:
-        status: its record, or None.
-        missing: declared outputs that do not exist.
-        has_outputs: whether any output exists. ours: whether the run script is there.
-        holder: who runs it now, for people; empty if nobody.
-    """
-
-    status: Status | None
-    missing: tuple[str, ...]
-    has_outputs: bool
-    ours: bool
-    holder: str = ''
 
 
 def decide_plan(
@@ -133,7 +100,7 @@ def _unfinished(own: RunFacts) -> Decision:
 
 
 def _staleness(
-    status: Status | None,
+    status: JobStatus | None,
     now: Mapping[str, Value],
     job: Job,
     facts: Mapping[str, RunFacts],
@@ -164,7 +131,7 @@ def run_mark(attempt: int, ended_at: str | None) -> str:
     return f'{attempt}@{ended_at}'
 
 
-def _ran_again(remembered: Value, status: Status | None) -> bool:
+def _ran_again(remembered: Value, status: JobStatus | None) -> bool:
     if remembered is None or status is None:
         return False
     return bool(remembered != run_mark(status.attempt, status.ended_at))

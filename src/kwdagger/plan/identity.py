@@ -77,4 +77,3 @@ class Identities:
                 f'report this hash collision'
             )
         return name
-

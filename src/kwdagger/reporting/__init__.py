@@ -1,1 +1,1 @@
-
+"""Text, tables and files for people."""

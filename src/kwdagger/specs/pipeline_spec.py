@@ -168,7 +168,7 @@ def _connect(edge: Any, nodes: Mapping[str, ProcessNode]) -> None:
 
 
 def _port(text: str, edge: Any, nodes: Mapping[str, ProcessNode], *, is_target: bool) -> Port:
-    name, dot, key = text.strip().partition('.')
+    name, _, key = text.strip().partition('.')
     if name not in nodes:
         raise UnknownName(
             f'edge {edge!r}: unknown node {name!r}{did_you_mean(name, nodes)}; '
@@ -263,12 +263,12 @@ def _dump_group(group: str, value: Collection) -> Value:
         if group == 'in_paths' and all(item is None for item in value.values()):
             return sorted(value)
         return {key: _dump_param(item) for key, item in value.items()}
-    return sorted(value) if group == 'in_paths' or isinstance(value, (set, frozenset)) else list(value)
+    return (
+        sorted(value) if group == 'in_paths' or isinstance(value, (set, frozenset)) else list(value)
+    )
 
 
 def _dump_param(item: Any) -> Any:
     if isinstance(item, Param):
         return {_PARAM_KEY: {'default': item.default, 'neutral': item.neutral}}
     return os.fspath(item) if isinstance(item, os.PathLike) else item
-
-

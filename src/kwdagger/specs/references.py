@@ -183,7 +183,9 @@ def _module_from_file(path: str) -> ModuleType:
             del sys.modules[name]
         else:
             sys.modules[name] = replaced
-        raise NotImportable(f'pipeline file {path!r} cannot be imported: {_where(error)}') from error
+        raise NotImportable(
+            f'pipeline file {path!r} cannot be imported: {_where(error)}'
+        ) from error
     finally:
         sys.path.remove(folder)
         if folder not in sys.path:
@@ -252,9 +254,7 @@ def _where(error: BaseException) -> str:
     """Return an exception in one line with the place in the user's code it came from."""
     frames = traceback.extract_tb(error.__traceback__)
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    frame = next(
-        (f for f in reversed(frames) if not f.filename.startswith((own, '<frozen'))), None
-    )
+    frame = next((f for f in reversed(frames) if not f.filename.startswith((own, '<frozen'))), None)
     if isinstance(error, SyntaxError):
         place = f' ({os.path.basename(error.filename or "")} line {error.lineno})'
         return f'SyntaxError: {error.msg}{place}'

@@ -1,0 +1,143 @@
+"""Job -> `JobManifest`: everything that a run directory needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kwdagger.plan.job import Job, Plan
+from kwdagger.plan.provenance import EFFECTIVE, effective_record, requested_record
+from kwdagger.rundir.fingerprints import Fingerprints
+from kwdagger.rundir.manifest import JobManifest, Predecessor
+from kwdagger.values import ROOT_TOKEN, Value, hash_id, relocatable
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all run scripts of one hand-out share.
+
+    Attributes:
+        cwd: the folder where schedule was called. path_prefix: put first on PATH.
+        preamble: shell lines before every command. log: whether output goes to the log.
+    """
+
+    cwd: str
+    path_prefix: str
+    version: str
+    preamble: tuple[str, ...] = ()
+    log: bool = True
+    links: bool = True
+
+
+def job_manifest(
+    job: Job,
+    plan: Plan,
+    fingerprints: Mapping[str, Value],
+    around: Surroundings,
+) -> JobManifest:
+    """Return what `rundir.materialise` writes for one job."""
+    node = job.node
+    cwd = around.cwd
+    return JobManifest(
+        process_id=job.id,
+        node_name=node.name,
+        command=job.command,
+        root=absolute(job.root, cwd),
+        rundir=absolute(job.rundir, cwd),
+        cwd=cwd,
+        path_prefix=around.path_prefix,
+        config={
+            **requested_record(job, plan.jobs),
+            EFFECTIVE: effective_record(job, plan.jobs),
+        },
+        setup=lines(node.setup),
+        teardown=lines(node.teardown),
+        outputs={
+            name: absolute(path, cwd) for name, path in job.outputs.items() if path is not None
+        },
+        primary=_primary(job, cwd),
+        predecessors=tuple(
+            Predecessor(
+                before.id,
+                before.node.name,
+                absolute(before.rundir, cwd),
+                tuple(absolute(path, cwd) for path in before.outputs.values() if path is not None),
+            )
+            for before in (plan.jobs[name] for name in job.depends_on)
+        ),
+        gathers={
+            name: tuple(absolute(path, cwd) for _, path in gather.members)
+            for name, gather in job.gathers.items()
+        },
+        fingerprints=dict(fingerprints),
+        version=around.version,
+        log=around.log,
+        resumable=bool(node.resumable),
+        preamble=(*around.preamble, *lines(node.preamble)),
+        environment={key: str(value) for key, value in (node.environment or {}).items()},
+        links=around.links,
+    )
+
+
+def _primary(job: Job, cwd: str) -> str | None:
+    key = job.node.primary_out_key
+    path = job.outputs.get(key) if key is not None else None
+    return None if path is None else absolute(path, cwd)
+
+
+def plan_fingerprints(plan: Plan, reader: Fingerprints) -> dict[str, dict[str, Value]]:
+    """Return process id -> the ``code``, ``inputs`` and ``command`` fingerprints of now."""
+    code: dict[str, dict[str, str | None]] = {}
+    for node in plan.pipeline.nodes:
+        paths = node.code_paths
+        if paths is None:
+            paths = reader.scripts(node.executable or '')
+        elif isinstance(paths, str):
+            paths = [paths]
+        code[node.name] = {os.fspath(path): reader.content(os.fspath(path)) for path in paths}
+    return {
+        name: {
+            'code': code[job.node.name],
+            'inputs': {
+                str(relocatable(path, job.root)): reader.content(path)
+                if getattr(job.node, 'fingerprint', None) == 'content'
+                else reader.stat(path)
+                for path in external_inputs(job)
+            },
+            'command': hash_id(job.command.replace(job.root, ROOT_TOKEN)),
+        }
+        for name, job in plan.jobs.items()
+    }
+
+
+def external_inputs(job: Job) -> list[str]:
+    """Return the input paths that no job of the plan makes, URLs left out."""
+    paths: dict[str, None] = {}
+    for name, value in job.inputs.items():
+        if name not in job.produced:
+            for path in _paths(value):
+                paths[path] = None
+    return list(paths)
+
+
+def _paths(value: Value) -> list[str]:
+    if isinstance(value, (list, tuple)):
+        return [path for item in value for path in _paths(item)]
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, str) and value and '://' not in value:
+        return [value]
+    return []
+
+
+def absolute(path: str, cwd: str) -> str:
+    """Return `path` from `cwd`, normalised."""
+    return os.path.normpath(os.path.join(cwd, path))
+
+
+def lines(text: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return shell text as a tuple of pieces."""
+    if text is None:
+        return ()
+    return (text,) if isinstance(text, str) else tuple(text)

@@ -1,0 +1,71 @@
+"""Backends by name, imported on use."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from kwdagger.errors import InvalidType, InvalidValue, UnknownName, did_you_mean
+
+_CMD_QUEUE = ('serial', 'tmux', 'slurm', 'airflow')
+_PROGRAMS = {'tmux': 'tmux', 'slurm': 'sbatch'}
+
+
+def backend_names() -> list[str]:
+    """Return the names that `create_queue` takes."""
+    found = [entry.name for entry in entry_points(group='kwdagger.queues')]
+    return sorted({*_CMD_QUEUE, *found})
+
+
+def check_backend(name: str, will_run: bool = True) -> None:
+    """Refuse a backend that does not exist, or whose program is missing.
+
+    Raises:
+        UnknownName: no such backend. InvalidValue: its program is not installed.
+    """
+    if name not in backend_names():
+        raise UnknownName(
+            f'unknown backend {name!r}{did_you_mean(name, backend_names())}; '
+            f'backends are {", ".join(backend_names())}'
+        )
+    program = _PROGRAMS.get(name)
+    if will_run and program and shutil.which(program) is None:
+        raise InvalidValue(
+            f'backend {name!r} needs the program {program!r}, which is not on PATH; install it '
+            f'or use --backend=serial'
+        )
+
+
+def create_queue(backend: str, **options: Any) -> Any:
+    """Return a new `cmd_queue.Queue` of a backend.
+
+    Args:
+        options: name, dpath, rootid, size, gpus, environ, preamble as cmd_queue takes them.
+    """
+    check_backend(backend, will_run=False)
+    for entry in entry_points(group='kwdagger.queues'):
+        if entry.name == backend and backend not in _CMD_QUEUE:
+            return entry.load()(**options)
+    import cmd_queue
+
+    return cmd_queue.Queue.create(backend=backend, **options)
+
+
+def coerce_queue(queue: Any, default_name: str) -> Any:
+    """Return a queue from a queue, a mapping ``{'backend', 'name', ...}`` or None.
+
+    Raises:
+        InvalidType: something else.
+    """
+    if queue is None:
+        queue = {}
+    if isinstance(queue, str):
+        queue = {'backend': queue}
+    if isinstance(queue, Mapping):
+        options = {'backend': 'serial', 'name': default_name, **queue}
+        return create_queue(options.pop('backend'), **options)
+    if not hasattr(queue, 'submit'):
+        raise InvalidType(f'a queue is a cmd_queue.Queue or a mapping, got {queue!r}')
+    return queue

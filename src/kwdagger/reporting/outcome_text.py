@@ -1,0 +1,92 @@
+"""How a schedule call ended, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kwdagger.reporting.plan_text import print_text
+from kwdagger.reporting.progress_view import duration_text
+
+_SHOWN_FAILURES = 5
+
+
+class FailedJobLike(Protocol):
+    """One failed job: see the sessions room."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def exit_code(self) -> int | None: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def last_lines(self) -> tuple[str, ...]: ...
+    @property
+    def script(self) -> str: ...
+
+
+class OutcomeLike(Protocol):
+    """How a call ended: see the sessions room."""
+
+    @property
+    def total(self) -> int: ...
+    @property
+    def done(self) -> int: ...
+    @property
+    def new(self) -> int: ...
+    @property
+    def failed(self) -> Sequence[FailedJobLike]: ...
+    @property
+    def held(self) -> Sequence[str]: ...
+    @property
+    def disabled(self) -> Sequence[str]: ...
+    @property
+    def elsewhere(self) -> Sequence[str]: ...
+    @property
+    def unfinished(self) -> Sequence[str]: ...
+
+
+def print_outcome(outcome: OutcomeLike, seconds: float, root: str, ran: bool) -> None:
+    """Print the summary: each failed job with its last lines and how to run it again.
+
+    Args:
+        ran: whether anything was handed out.
+    """
+    if not ran and outcome.done == outcome.total:
+        print_text(f'nothing to do: {outcome.done} of {outcome.total} jobs are done')
+        print_text(f'results: {root}')
+        return
+    if outcome.failed:
+        print_text()
+    for job in outcome.failed[:_SHOWN_FAILURES]:
+        code = '' if job.exit_code is None else f', exit code {job.exit_code}'
+        reason = f': {job.reason}' if job.reason else ''
+        print_text(f'{job.state}: {job.name}{code}{reason}')
+        for line in job.last_lines:
+            print_text(f'    {line}')
+        print_text(f'  again: bash {job.script}')
+    if len(outcome.failed) > _SHOWN_FAILURES:
+        print_text(f'... and {len(outcome.failed) - _SHOWN_FAILURES} more failed')
+    print_text(f'{summary_line(outcome)} in {duration_text(seconds)}')
+    print_text(f'results: {root}')
+
+
+def summary_line(outcome: OutcomeLike) -> str:
+    """Return the counts in one line."""
+    parts = [f'{outcome.done} of {outcome.total} jobs done']
+    before = outcome.done - outcome.new
+    if outcome.new and before:
+        parts.append(f'{outcome.new} now and {before} before')
+    for count, text in (
+        (len(outcome.failed), 'failed'),
+        (len(outcome.held), 'held back by a failure'),
+        (len(outcome.elsewhere), 'running elsewhere'),
+        (len(outcome.unfinished), 'not finished'),
+        (len(outcome.disabled), 'disabled'),
+    ):
+        if count:
+            parts.append(f'{count} {text}')
+    return ', '.join(parts)

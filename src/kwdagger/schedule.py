@@ -1,0 +1,304 @@
+"""``kwdagger schedule``: expand a matrix over a pipeline, and run what is not done."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import scriptconfig as scfg
+
+from kwdagger import __version__
+from kwdagger.errors import InvalidValue
+from kwdagger.matrix import expand, varied
+from kwdagger.plan.checks import Problem, check_keys, check_places, input_problems
+from kwdagger.plan.compile import compile_plan
+from kwdagger.plan.compiled import CompiledPipeline
+from kwdagger.plan.job import Plan
+from kwdagger.queues.registry import check_backend
+from kwdagger.reporting import outcome_text, plan_text
+from kwdagger.reporting.progress_view import progress_view
+from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.sessions.export import export_script
+from kwdagger.sessions.handout import Survey, new_reader, surroundings, survey_plan
+from kwdagger.sessions.run import RunEnd, RunOptions, planned_queue, run_plan
+from kwdagger.sessions.session import new_session_name, prepare_root, record_session
+from kwdagger.specs.command_script import write_command_script
+from kwdagger.specs.options import OptionsConfig, as_given, as_list, run_verb
+from kwdagger.specs.references import reference_name
+from kwdagger.specs.request import ScheduleRequest, params_text, read_request
+
+
+class ScheduleEvaluationConfig(OptionsConfig):
+    """Expand a parameter matrix over a pipeline and run what is not done yet."""
+
+    __command__ = 'schedule'
+
+    params = scfg.Value(None, type=as_given, help='YAML text or a file: pipeline, matrix, ...')
+    pipeline = scfg.Value(
+        None, type=as_given, help="'file.py::function()', 'pkg.mod.function()' or a .yaml path"
+    )
+    root_dpath = scfg.Value(
+        './kwdagger_output', type=as_given, help='folder of the run directories'
+    )
+    run = scfg.Value(False, isflag=True, help='0 prints the plan, 1 runs it')
+    backend = scfg.Value('serial', type=as_given, help='serial, tmux or slurm')
+    rerun = scfg.Value(None, type=as_given, help='redo finished jobs: stale or all')
+    explain = scfg.Value(False, isflag=True, help="print each job's reason and what changed")
+    strict = scfg.Value(False, isflag=True, help='refuse parameters that no node declares')
+    quiet = scfg.Value(False, isflag=True, help='print only what went wrong')
+    max_configs = scfg.Value(None, help='use only the first N rows')
+    duplicate_policy = scfg.Value(
+        'first', type=as_given, help='rows that differ outside identity: first, warn or error'
+    )
+    export_script = scfg.Value(
+        None, type=as_given, help='write a bash script that runs the jobs without kwdagger'
+    )
+    print_commands = scfg.Value('auto', isflag=True, help='print every command that would run')
+    print_queue = scfg.Value('auto', isflag=True, help='print the graph of the jobs')
+    log = scfg.Value(True, isflag=True, help='write program output to the run directories')
+    cache = scfg.Value(True, isflag=True, help='--no-cache is --rerun=all')
+    enable_links = scfg.Value(True, isflag=True, help='link run directories along the graph')
+    queue_name = scfg.Value(None, type=as_given, help='name of the queue')
+    tmux_workers = scfg.Value(8, help='sessions that run side by side (tmux)')
+    devices = scfg.Value(None, type=as_given, help='GPU ids such as 0,1, or auto')
+    virtualenv_cmd = scfg.Value(
+        None, type=as_given, help='shell line that activates an environment, or auto'
+    )
+    slurm_options = scfg.Value(None, type=as_given, help='YAML mapping of sbatch options')
+    other_session_handler = scfg.Value(
+        'ask', type=as_given, help='stale tmux sessions: ask, kill, ignore or auto'
+    )
+    monitor = scfg.Value('inline', type=as_given, help='inline, or none for no live display')
+    skip_existing = scfg.Value(
+        False, isflag=True, help='accepted; finished jobs are always skipped'
+    )
+    with_textual = scfg.Value('auto', isflag=True, help='accepted; has no effect')
+    pred_workers = scfg.Value(None, help='accepted; has no effect')
+    print_varied = scfg.Value(None, type=as_given, help='accepted; has no effect')
+    queue_size = scfg.Value(None, help='removed; use --tmux_workers')
+
+    @classmethod
+    def main(cls, argv: Any = True, **kwargs: Any) -> None:
+        """Run the verb; raise `SystemExit` when its exit code is not 0."""
+        run_verb(cls, run_schedule, argv, kwargs)
+
+
+__cli__ = ScheduleEvaluationConfig
+main = ScheduleEvaluationConfig.main
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A schedule call up to the point where something would run."""
+
+    request: ScheduleRequest
+    rows: list[dict[str, Any]]
+    plan: Plan
+    survey: Survey
+    problems: list[Problem]
+    notices: list[str]
+
+
+def run_schedule(config: Mapping[str, Any]) -> int:
+    """Do what the options say; return the exit code."""
+    prepared = prepare(config)
+    show(prepared, config)
+    if config['export_script'] is not None:
+        return export(prepared, config)
+    if not config['run']:
+        return offer_script(prepared, config)
+    end = execute(prepared, config)
+    if end.signal is not None:
+        return 128 + end.signal
+    return 0 if end.outcome.complete else 1
+
+
+def build_schedule(config: Mapping[str, Any]) -> tuple[CompiledPipeline, Any]:
+    """Return the compiled pipeline and a queue with one entry for each job that was to run.
+
+    With ``run`` the jobs have been run when this returns, whatever became of them.
+
+    Raises:
+        UserError: for anything wrong with the options.
+    """
+    prepared = prepare(config)
+    show(prepared, config)
+    queue = planned_queue(
+        prepared.plan, prepared.survey, config['backend'], queue_name(config, prepared.request)
+    )
+    if config['run']:
+        execute(prepared, config)
+    return CompiledPipeline(prepared.plan), queue
+
+
+def prepare(config: Mapping[str, Any]) -> Prepared:
+    """Read, declare, expand, compile, decide. Touches nothing on disk."""
+    check_options(config)
+    request = read_request(config['params'], config['pipeline'], config['slurm_options'])
+    rows = expand(request.grid, config['max_configs'])
+    notices = check_keys(request.pipeline, rows, bool(config['strict']), request.place)
+    given_root = os.fspath(config['root_dpath'])
+    plan = compile_plan(
+        request.pipeline,
+        rows,
+        os.path.abspath(os.path.expanduser(given_root)),
+        spelled_root=os.path.normpath(given_root),
+        cache=bool(config['cache']),
+        duplicate_policy=config['duplicate_policy'],
+        slurm_options=request.slurm_options,
+    )
+    check_places(plan)
+    reader = new_reader()
+    survey = survey_plan(plan, reader, config['rerun'] if config['cache'] else 'all')
+    problems = input_problems(plan, survey.decisions, reader.exists)
+    return Prepared(request, rows, plan, survey, problems, notices)
+
+
+def check_options(config: Mapping[str, Any]) -> None:
+    """Refuse options that cannot work; say which have no effect.
+
+    Raises:
+        UserError: an unknown backend, or the removed ``queue_size``.
+    """
+    check_backend(config['backend'], bool(config['run']))
+    if config['queue_size'] is not None:
+        raise InvalidValue('--queue_size was removed; use --tmux_workers')
+    for name in ('pred_workers', 'print_varied'):
+        if config[name] is not None:
+            plan_text.warn_text(f'warning: --{name} has no effect')
+
+
+def show(prepared: Prepared, config: Mapping[str, Any]) -> None:
+    """Print the plan: counts and reasons, what varies, what is odd about it."""
+    plan, decisions = prepared.plan, prepared.survey.decisions
+    if config['quiet']:
+        return
+    if not prepared.rows:
+        plan_text.warn_text('warning: the parameter grid is empty, so there is nothing to run')
+    plan_text.print_plan(plan, decisions, len(prepared.rows))
+    plan_text.print_stale(decisions)
+    if prepared.notices:
+        plan_text.print_text(f'passed on, though not declared: {", ".join(prepared.notices)}')
+    if config['explain']:
+        plan_text.print_reasons(plan, decisions)
+    if not config['run'] or config['print_commands'] is True:
+        plan_text.print_varied(varied(prepared.rows))
+        shown = config['print_commands']
+        plan_text.print_commands(plan, decisions, None if shown == 'auto' else bool(shown))
+    if config['print_queue'] is True:
+        plan_text.print_graph('jobs:', CompiledPipeline(plan).proc_graph)
+
+
+def offer_script(prepared: Prepared, config: Mapping[str, Any]) -> int:
+    """Print what would keep the plan from running, and write the script that runs it."""
+    for problem in prepared.problems:
+        plan_text.warn_text(f'would be refused: {problem_text(problem)}')
+    options = {
+        key: config[key]
+        for key in config
+        if config[key] != ScheduleEvaluationConfig()[key] and key not in ('pipeline', 'params')
+    }
+    options.update(
+        params='\n' + params_text(prepared.request), root_dpath=prepared.plan.root, run=1
+    )
+    name = f'{queue_name(config, prepared.request)}-{new_session_name()}'
+    path = write_command_script('schedule', options, name)
+    plan_text.print_text('Wrote script: to run execute:')
+    plan_text.print_text(path)
+    return 0
+
+
+def export(prepared: Prepared, config: Mapping[str, Any]) -> int:
+    """Write the run directories and a script that runs them where there is no kwdagger."""
+    refuse_problems(prepared)
+    prepare_root(prepared.plan.root)
+    count = export_script(
+        prepared.plan, prepared.survey, around(config), os.path.abspath(config['export_script'])
+    )
+    plan_text.print_text(f'wrote {count} run directories and {config["export_script"]}')
+    return 0
+
+
+def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
+    """Record the session, run, and print how it ended."""
+    refuse_problems(prepared)
+    plan, survey = prepared.plan, prepared.survey
+    started = time.monotonic()
+    prepare_root(plan.root)
+    session = SessionDirectory(plan.root, new_session_name())
+    record_session(
+        session,
+        plan,
+        survey.decisions,
+        prepared.request.merged(),
+        prepared.request.record(),
+        __version__,
+    )
+    quiet = bool(config['quiet'])
+    end = run_plan(
+        plan,
+        survey,
+        new_reader(),
+        session,
+        run_options(config, prepared.request),
+        lambda total: progress_view(total, quiet or config['monitor'] == 'none'),
+        plan_text.print_text if not quiet else lambda text: None,
+    )
+    if not quiet or not end.outcome.complete:
+        ran = any(decision.run for decision in survey.decisions.values())
+        outcome_text.print_outcome(end.outcome, time.monotonic() - started, plan.root, ran)
+    if end.signal is not None:
+        plan_text.print_text('stopped; the same command goes on from here')
+    return end
+
+
+def refuse_problems(prepared: Prepared) -> None:
+    """Raise for the first input problem, naming how many there are.
+
+    Raises:
+        InvalidValue: a required input is not given, or an input file does not exist.
+    """
+    if prepared.problems:
+        more = len(prepared.problems) - 1
+        rest = f'; and {more} more problems like this' if more else ''
+        raise InvalidValue(problem_text(prepared.problems[0]) + rest)
+
+
+def problem_text(problem: Problem) -> str:
+    """Return a problem with the number of jobs that it concerns."""
+    jobs = '1 job' if problem.count == 1 else f'{problem.count} jobs'
+    return f'{problem.text} ({jobs})'
+
+
+def run_options(config: Mapping[str, Any], request: ScheduleRequest) -> RunOptions:
+    """Return how to run, from the options."""
+    return RunOptions(
+        backend=config['backend'],
+        queue_name=queue_name(config, request),
+        workers=int(config['tmux_workers']),
+        devices=tuple(as_list(config['devices'])),
+        other_sessions=str(config['other_session_handler']),
+        around=around(config),
+    )
+
+
+def around(config: Mapping[str, Any]) -> Any:
+    """Return what all run scripts of this call share."""
+    activate = config['virtualenv_cmd']
+    if activate == 'auto':
+        folder = os.environ.get('VIRTUAL_ENV')
+        activate = f'source {folder}/bin/activate' if folder else None
+    preamble = () if activate is None else (str(activate),)
+    return surroundings(__version__, preamble, bool(config['log']), bool(config['enable_links']))
+
+
+def queue_name(config: Mapping[str, Any], request: ScheduleRequest) -> str:
+    """Return the given name, or one made of the pipeline's."""
+    return config['queue_name'] or f'schedule-{reference_name(request.reference)}'
+
+
+if __name__ == '__main__':
+    main()

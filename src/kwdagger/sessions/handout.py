@@ -1,0 +1,111 @@
+"""Handing a plan out: run directories are written, entries for a queue come back."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kwdagger.plan.decide import decide_plan
+from kwdagger.plan.job import Decision, Job, Plan
+from kwdagger.plan.manifest import Surroundings, absolute, job_manifest, plan_fingerprints
+from kwdagger.queues.entry import QueueEntry
+from kwdagger.rundir.fingerprints import Fingerprints
+from kwdagger.rundir.layout import RunDirectory
+from kwdagger.rundir.manifest import materialise
+from kwdagger.rundir.survey import RunFacts, survey_runs
+from kwdagger.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is on disk for a plan, and what it means.
+
+    Attributes:
+        facts, fingerprints, decisions: by process id.
+    """
+
+    facts: Mapping[str, RunFacts]
+    fingerprints: Mapping[str, Mapping[str, Value]]
+    decisions: Mapping[str, Decision]
+
+
+def survey_plan(plan: Plan, reader: Fingerprints, rerun: str | None = None) -> Survey:
+    """Read what is on disk for every job and decide what runs, and why."""
+    facts = plan_facts(plan)
+    fingerprints = plan_fingerprints(plan, reader)
+    return Survey(facts, fingerprints, decide_plan(plan, facts, fingerprints, rerun))
+
+
+def plan_facts(plan: Plan) -> dict[str, RunFacts]:
+    """Return process id -> what is on disk."""
+    cwd = os.getcwd()
+    places = {name: absolute(job.rundir, cwd) for name, job in plan.jobs.items()}
+    found = survey_runs(
+        (
+            places[name],
+            {
+                output: None if path is None else absolute(path, cwd)
+                for output, path in job.outputs.items()
+            },
+        )
+        for name, job in plan.jobs.items()
+    )
+    return {name: found[place] for name, place in places.items()}
+
+
+def new_reader() -> Fingerprints:
+    """Return a reader of fingerprints that starts from the current folder."""
+    folders = os.environ.get('PYTHONPATH', '').split(os.pathsep)
+    return Fingerprints(os.getcwd(), [folder for folder in folders if folder])
+
+
+def surroundings(
+    version: str, preamble: tuple[str, ...] = (), log: bool = True, links: bool = True
+) -> Surroundings:
+    """Return what all run scripts of this call share."""
+    return Surroundings(
+        os.getcwd(), os.path.dirname(os.path.abspath(sys.executable)), version, preamble, log, links
+    )
+
+
+def hand_out(
+    plan: Plan,
+    survey: Survey,
+    around: Surroundings,
+    session: str | None,
+    queue: str,
+) -> list[QueueEntry]:
+    """Write the run directory of every job that is to run; return their entries in order.
+
+    A job that another scheduler took or finished meanwhile gets no entry.
+    """
+    entries: dict[str, QueueEntry] = {}
+    for name, job in plan.jobs.items():
+        decision = survey.decisions[name]
+        if decision.run:
+            entry = _hand_out_one(job, plan, survey, around, session, queue, entries)
+            if entry is not None:
+                entries[name] = entry
+    return list(entries.values())
+
+
+def _hand_out_one(
+    job: Job,
+    plan: Plan,
+    survey: Survey,
+    around: Surroundings,
+    session: str | None,
+    queue: str,
+    entries: Mapping[str, QueueEntry],
+) -> QueueEntry | None:
+    decision = survey.decisions[job.id]
+    manifest = job_manifest(job, plan, survey.fingerprints[job.id], around)
+    rerun = decision.reason == 'asked' or decision.stale
+    outcome = materialise(manifest, session=session, queue=queue, queue_job=job.id, rerun=rerun)
+    if outcome != 'queued':
+        return None
+    depends = tuple(name for name in job.depends_on if name in entries)
+    script = RunDirectory(manifest.rundir).script_path
+    return QueueEntry(job.id, manifest.rundir, script, depends)

@@ -1,0 +1,113 @@
+"""What became of a plan: the state of each job, and why the exit code is what it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kwdagger.plan.job import Decision, Plan
+from kwdagger.plan.manifest import absolute
+from kwdagger.rundir.layout import RunDirectory
+from kwdagger.rundir.survey import RunFacts
+
+_TAIL_BYTES = 4096
+_FAILED_STATES = ('failed', 'timeout', 'oom', 'killed', 'node_failed', 'preempted')
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """One failed job, for people."""
+
+    name: str
+    state: str
+    exit_code: int | None
+    reason: str
+    last_lines: tuple[str, ...]
+    script: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a schedule call ended.
+
+    Attributes:
+        done: jobs with a finished result, `new` of them by this call.
+        failed: jobs that ran and failed. held: jobs held back by a failure.
+        disabled: jobs that were not asked for. elsewhere: jobs that others run now.
+        unfinished: cancelled or never started.
+    """
+
+    total: int
+    done: int
+    new: int
+    failed: tuple[FailedJob, ...]
+    held: tuple[str, ...]
+    disabled: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+    unfinished: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every job of the plan that was asked for is done."""
+        return self.done + len(self.disabled) == self.total
+
+
+def outcome_of(
+    plan: Plan, decisions: Mapping[str, Decision], facts: Mapping[str, RunFacts]
+) -> Outcome:
+    """Read the outcome off the records.
+
+    Args:
+        decisions: what was decided before. facts: what is on disk now.
+    """
+    done, new = 0, 0
+    failed: list[FailedJob] = []
+    groups: dict[str, list[str]] = {'held': [], 'disabled': [], 'elsewhere': [], 'unfinished': []}
+    broken: set[str] = set()
+    for name, job in plan.jobs.items():
+        fact, decision = facts[name], decisions[name]
+        status = fact.status
+        if status is not None and status.state == 'passed' and not fact.missing:
+            done += 1
+            new += decision.run
+        elif decision.reason in ('disabled', 'upstream disabled'):
+            groups['disabled'].append(name)
+        elif decision.reason == 'external':
+            done += 1
+        elif fact.holder:
+            groups['elsewhere'].append(name)
+        elif status is not None and status.state in _FAILED_STATES and decision.run:
+            failed.append(_failed_job(plan, name, fact))
+            broken.add(name)
+        elif any(before in broken for before in job.depends_on):
+            groups['held'].append(name)
+            broken.add(name)
+        else:
+            groups['unfinished'].append(name)
+    return Outcome(
+        len(plan.jobs), done, new, tuple(failed), **{key: tuple(v) for key, v in groups.items()}
+    )
+
+
+def _failed_job(plan: Plan, name: str, fact: RunFacts) -> FailedJob:
+    assert fact.status is not None
+    run = RunDirectory(absolute(plan.jobs[name].rundir, os.getcwd()))
+    return FailedJob(
+        name,
+        fact.status.state,
+        fact.status.exit_code,
+        fact.status.reason or '',
+        tuple(_last_lines(run.log_path)),
+        run.script_path,
+    )
+
+
+def _last_lines(path: str, count: int = 3) -> list[str]:
+    try:
+        with open(path, 'rb') as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            text = file.read().decode('utf-8', 'replace')
+    except OSError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-count:]

@@ -1,0 +1,134 @@
+"""Following a session's journal while its queue runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Protocol
+
+from kwdagger.queues.running import RunningQueue
+from kwdagger.rundir.journal import read_events
+
+_SHORTEST_WAIT = 0.01
+_LONGEST_WAIT = 0.2
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a run has come to so far."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    held: int = 0
+    running: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> int:
+        """Jobs that will not change any more."""
+        return self.done + self.failed + self.held
+
+
+class ProgressView(Protocol):
+    """Something that shows counts to people."""
+
+    def update(self, counts: Counts, failures: Sequence[str]) -> None:
+        """Show the counts; `failures` are the jobs that failed since the last call."""
+
+    def close(self, counts: Counts) -> None:
+        """Show the last counts."""
+
+
+@dataclass(slots=True)
+class JournalTail:
+    """The new events of all journal files of one session."""
+
+    folder: str
+    offsets: dict[str, int] = field(default_factory=dict)
+
+    def read(self) -> Iterator[dict[str, object]]:
+        """Yield the events written since the last call."""
+        try:
+            names = sorted(os.listdir(self.folder))
+        except FileNotFoundError:
+            return
+        for name in names:
+            path = os.path.join(self.folder, name)
+            events, self.offsets[path] = read_events(path, self.offsets.get(path, 0))
+            yield from events
+
+
+@dataclass(slots=True)
+class StopRequest:
+    """The signal by which someone asked us to stop, if any."""
+
+    number: int | None = None
+
+
+@contextmanager
+def stop_signals() -> Iterator[StopRequest]:
+    """Note INT, TERM and HUP instead of dying of them, while the context is open."""
+    request = StopRequest()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        request.number = number
+
+    before = {}
+    try:
+        for number in _STOP_SIGNALS:
+            before[number] = signal.signal(number, note)
+    except ValueError:  # not in the main thread: the caller keeps its handlers
+        pass
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def follow(
+    running: RunningQueue, tail: JournalTail, view: ProgressView, total: int, stop: StopRequest
+) -> Counts:
+    """Show progress until the queue has ended; pass a stop request on to it once."""
+    counts = Counts(total)
+    wait = _SHORTEST_WAIT
+    passed_on = None
+    while True:
+        ended = running.finished()
+        failures = [name for event in tail.read() if (name := _count(event, counts))]
+        view.update(counts, failures)
+        if ended:
+            break
+        if stop.number is not None and stop.number != passed_on:
+            passed_on = stop.number
+            running.stop(stop.number)
+        time.sleep(wait)
+        wait = min(wait * 1.3, _LONGEST_WAIT)
+    view.close(counts)
+    return counts
+
+
+def _count(event: dict[str, object], counts: Counts) -> str | None:
+    """Count one event; return the job's name when it failed."""
+    name = str(event.get('job'))
+    if event.get('event') == 'started':
+        counts.running[name] = time.monotonic()
+        return None
+    if event.get('event') != 'finished':
+        return None
+    counts.running.pop(name, None)
+    state = event.get('state')
+    if state == 'passed':
+        counts.done += 1
+        return None
+    if state == 'held':
+        counts.held += 1
+        return None
+    counts.failed += 1
+    return name

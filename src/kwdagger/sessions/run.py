@@ -1,0 +1,178 @@
+"""Running what was handed out, until nothing of the plan can go on."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kwdagger.plan.job import Decision, Plan
+from kwdagger.plan.manifest import Surroundings
+from kwdagger.queues.entry import Pack, QueueEntry
+from kwdagger.queues.packing import pack_entries
+from kwdagger.queues.registry import create_queue
+from kwdagger.queues.running import RunningQueue, start_queue, start_serial, start_tmux
+from kwdagger.rundir.fingerprints import Fingerprints
+from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.rundir.pack import render_pack
+from kwdagger.sessions.handout import Survey, hand_out, plan_facts, survey_plan
+from kwdagger.sessions.outcome import Outcome, outcome_of
+from kwdagger.sessions.progress import (
+    JournalTail,
+    ProgressView,
+    StopRequest,
+    follow,
+    stop_signals,
+)
+
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run.
+
+    Attributes:
+        workers: packs that may run side by side on this machine (tmux).
+        devices: GPU ids, one worker each.
+    """
+
+    backend: str
+    queue_name: str
+    workers: int
+    devices: tuple[str, ...]
+    other_sessions: str
+    around: Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended, and by which signal it was stopped, if any."""
+
+    outcome: Outcome
+    signal: int | None
+
+
+def run_plan(
+    plan: Plan,
+    survey: Survey,
+    reader: Fingerprints,
+    session: SessionDirectory,
+    options: RunOptions,
+    new_view: Callable[[int], ProgressView],
+    say: Callable[[str], None],
+) -> RunEnd:
+    """Hand out, run, and go round again for what waited for a job that ran elsewhere."""
+    decisions: dict[str, Decision] = dict(survey.decisions)
+    with stop_signals() as stop:
+        while True:
+            entries = hand_out(plan, survey, options.around, session.name, options.backend)
+            if entries:
+                _run_entries(entries, session, options, new_view(len(entries)), stop)
+            facts = plan_facts(plan)
+            outcome = outcome_of(plan, decisions, facts)
+            holders = {name: facts[name].holder for name in outcome.elsewhere}
+            here = [name for name, holder in holders.items() if _is_here(holder)]
+            if stop.number is not None or not here:
+                return RunEnd(outcome, stop.number)
+            say(f'waiting for {here[0]}, which runs elsewhere ({holders[here[0]]})')
+            _wait_for(plan, here, stop)
+            survey = _remaining(survey_plan(plan, reader), outcome)
+            decisions.update({name: d for name, d in survey.decisions.items() if d.run})
+
+
+def _run_entries(
+    entries: Sequence[QueueEntry],
+    session: SessionDirectory,
+    options: RunOptions,
+    view: ProgressView,
+    stop: StopRequest,
+) -> None:
+    running = _start(entries, session, options)
+    try:
+        follow(running, JournalTail(session.journal_dir), view, len(entries), stop)
+    finally:
+        running.close()
+
+
+def _start(
+    entries: Sequence[QueueEntry], session: SessionDirectory, options: RunOptions
+) -> RunningQueue:
+    def write_pack(folder: str, index: int, pack: Pack) -> str:
+        path = os.path.join(folder, f'pack-{index}.sh')
+        scheduler = os.getpid() if options.backend == 'serial' else None
+        text = render_pack(
+            [(entry.name, entry.rundir) for entry in pack.entries],
+            session.journal_dir,
+            scheduler,
+        )
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(text)
+        return path
+
+    os.makedirs(session.journal_dir, exist_ok=True)
+    name = options.queue_name
+    if options.backend == 'serial':
+        return start_serial(pack_entries(entries, 1), write_pack, name, options.around.log)
+    if options.backend == 'tmux':
+        packs = pack_entries(entries, options.workers)
+        return start_tmux(
+            packs, write_pack, name, options.workers, options.devices, options.other_sessions
+        )
+    return start_queue(_entry_queue(entries, options.backend, name))
+
+
+def _entry_queue(entries: Sequence[QueueEntry], backend: str, name: str) -> Any:
+    """Return a queue with one job an entry, its command the run script."""
+    queue = create_queue(backend, name=name)
+    for entry in entries:
+        queue.submit(
+            f'bash {shlex.quote(entry.script)}',
+            name=entry.name,
+            depends=[queue.named_jobs[before] for before in entry.depends] or None,
+        )
+    return queue
+
+
+def planned_queue(plan: Plan, survey: Survey, backend: str, name: str) -> Any:
+    """Return a queue with the plain command of each job that is to run; nothing is written."""
+    queue = create_queue(backend, name=name)
+    for job_id, job in plan.jobs.items():
+        if survey.decisions[job_id].run:
+            queue.submit(
+                job.command,
+                name=job_id,
+                depends=[
+                    queue.named_jobs[before]
+                    for before in job.depends_on
+                    if before in queue.named_jobs
+                ]
+                or None,
+            )
+    return queue
+
+
+def _is_here(holder: str) -> bool:
+    return holder.startswith(f'{socket.gethostname()} ')
+
+
+def _wait_for(plan: Plan, names: Sequence[str], stop: StopRequest) -> None:
+    waiting = replace(plan, jobs={name: plan.jobs[name] for name in names})
+    while stop.number is None:
+        if not any(fact.holder for fact in plan_facts(waiting).values()):
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _remaining(survey: Survey, outcome: Outcome) -> Survey:
+    """Keep only decisions about jobs that this call has not run already."""
+    open_jobs = {*outcome.held, *outcome.elsewhere, *outcome.unfinished}
+    decisions = {
+        name: decision if name in open_jobs else replace(decision, run=False)
+        for name, decision in survey.decisions.items()
+    }
+    return replace(survey, decisions=decisions)

@@ -1,0 +1,115 @@
+"""The record of one schedule call."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from kwdagger.errors import InvalidValue
+from kwdagger.plan.job import Decision, Plan
+from kwdagger.plan.manifest import absolute
+from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.rundir.session_files import write_most_recent, write_plan, write_session
+from kwdagger.specs.yaml_text import dump_yaml
+from kwdagger.values import Value
+
+
+def new_session_name() -> str:
+    """Return a name that sorts by time and that no other call has."""
+    return f'{time.strftime("%Y%m%dT%H%M%S", time.gmtime())}-{secrets.token_hex(3)}'
+
+
+def prepare_root(root: str) -> None:
+    """Make the results folder.
+
+    Raises:
+        InvalidValue: it cannot be made, or not be written.
+    """
+    try:
+        os.makedirs(root, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        raise InvalidValue(
+            f'the results folder {root!r} cannot be written: {error.strerror}; '
+            f'choose another with --root_dpath'
+        ) from None
+
+
+def record_session(
+    directory: SessionDirectory,
+    plan: Plan,
+    decisions: Mapping[str, Decision],
+    config: Mapping[str, Value],
+    pipeline_record: Mapping[str, Any],
+    version: str,
+) -> None:
+    """Write who runs what, when, where and with which versions, before anything runs."""
+    write_session(directory, _who_and_where(directory.name, version), dump_yaml(dict(config)))
+    root = absolute(plan.root, os.getcwd())
+    write_plan(
+        directory,
+        (
+            {
+                'id': name,
+                'node': job.node.name,
+                'rundir': os.path.relpath(absolute(job.rundir, os.getcwd()), root),
+                'depends_on': list(job.depends_on),
+                'run': decisions[name].run,
+                'reason': decisions[name].reason,
+            }
+            for name, job in plan.jobs.items()
+        ),
+    )
+    write_most_recent(root, pipeline_record)
+
+
+def _who_and_where(name: str, version: str) -> dict[str, Value]:
+    return {
+        'name': name,
+        'started_at': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+        'user': getpass.getuser(),
+        'host': socket.gethostname(),
+        'cwd': os.getcwd(),
+        'command_line': sys.argv,
+        'kwdagger': version,
+        'python': platform.python_version(),
+        'git': _git_commit(),
+        'hardware': {
+            'machine': platform.machine(),
+            'cpus': os.cpu_count(),
+            'memory_bytes': _memory_bytes(),
+        },
+    }
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    except (ValueError, OSError):
+        return None
+
+
+def _git_commit() -> Value:
+    """Return the commit of the current folder and whether it has changes, or None."""
+    try:
+        shown = subprocess.run(
+            ['git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*'],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    commit, _, dirty = shown.stdout.strip().partition('-')
+    return {'commit': commit, 'dirty': dirty == 'dirty'} if commit else None

@@ -1,0 +1,91 @@
+"""Command-line options: one set of rules for every verb."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import scriptconfig as scfg
+
+from kwdagger.errors import InvalidType, UserError
+from kwdagger.specs.yaml_text import load_yaml
+
+
+def as_given(value: Any) -> Any:
+    """Keep an option as it was typed: no splitting at commas, no guessing of types."""
+    return value
+
+
+def as_list(value: Any) -> list[str]:
+    """Return an option as a list of texts: YAML list, comma list, one word or None."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        value = load_yaml(value, 'option') if value.strip().startswith(('[', '-')) else value
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(',') if part.strip()]
+    return [str(part) for part in value] if isinstance(value, (list, tuple, set)) else [str(value)]
+
+
+def as_mapping(value: Any, name: str) -> dict[str, Any]:
+    """Return an option as a mapping, from YAML text or a mapping.
+
+    Raises:
+        InvalidType: it is something else.
+    """
+    if isinstance(value, str):
+        value = load_yaml(value, f'--{name}')
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidType(f'--{name} must be a YAML mapping, got {value!r}')
+    return dict(value)
+
+
+class OptionsConfig(scfg.DataConfig):
+    """Options as attributes, items and command-line flags.
+
+    Every option takes ``--name=value`` and ``--name value``, with hyphens or underscores;
+    flags also take ``--name``, ``--no-name`` and True, False, 1, 0.
+    """
+
+
+def run_verb(
+    cls: type[OptionsConfig],
+    story: Callable[[Mapping[str, Any]], int],
+    argv: Any,
+    options: Mapping[str, Any],
+) -> None:
+    """Parse options, run a verb's story, turn user errors into one line and exit code 2.
+
+    Args:
+        argv: True for the process's own arguments, a list, or False for none.
+        options: values that win over defaults.
+
+    Raises:
+        SystemExit: when the exit code is not 0.
+    """
+    code = 0
+    try:
+        code = story(_parsed(cls, argv, options))
+    except UserError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f'error: {error}\n')
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    if code:
+        raise SystemExit(code)
+
+
+def _parsed(cls: type[OptionsConfig], argv: Any, options: Mapping[str, Any]) -> Any:
+    if not isinstance(argv, (list, tuple)) and not argv:
+        return cls(**options)
+    words = list(argv) if isinstance(argv, (list, tuple)) else sys.argv[1:]
+    if '--version' in words:
+        from kwdagger import __version__
+
+        sys.stdout.write(f'{__version__}\n')
+        raise SystemExit(0)
+    return cls.cli(argv=words, data=dict(options), strict=True)

@@ -1,0 +1,127 @@
+"""What a schedule call asks for: a pipeline, a grid, Slurm options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kwdagger.errors import InvalidType, InvalidValue, UserError
+from kwdagger.pipeline.pipeline import Pipeline
+from kwdagger.pipeline.slurm_options import layer_slurm_options
+from kwdagger.specs.references import absolute_reference, resolve_pipeline
+from kwdagger.specs.yaml_text import (
+    dump_yaml,
+    line_of,
+    load_yaml,
+    read_text_or_path,
+    resolve_includes,
+)
+from kwdagger.values import Value, normalize_mapping
+
+_FORMS = ('matrix', 'submatrices', 'include', 'exclude')
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRequest:
+    """The parameters of one schedule call, read and merged.
+
+    Attributes:
+        reference: how the pipeline was named. grid: what is left to expand.
+        text: the YAML text it came from, and `source` its name, for error messages.
+    """
+
+    pipeline: Pipeline
+    reference: Any
+    grid: Mapping[str, Value]
+    slurm_options: Mapping[str, Value]
+    text: str
+    source: str
+
+    def place(self, key: str) -> str:
+        """Return " in file.yaml line 7" for a matrix key, or an empty string."""
+        for path in ((key,), *((form, key) for form in _FORMS)):
+            line = line_of(self.text, *path) if self.text else None
+            if line is not None:
+                return f' in {self.source} line {line}'
+        return ''
+
+    def merged(self) -> dict[str, Value]:
+        """Return the one mapping that asks for the same, includes and layers resolved.
+
+        Raises:
+            InvalidValue: a pipeline object that has no declarative form.
+        """
+        merged: dict[str, Value] = {'pipeline': self._reference_value()}
+        if self.slurm_options:
+            merged['slurm_options'] = dict(self.slurm_options)
+        merged.update(self.grid)
+        return merged
+
+    def _reference_value(self) -> Value:
+        if isinstance(self.reference, Pipeline):
+            return self.reference.to_yaml_spec()
+        if isinstance(self.reference, Mapping):
+            return normalize_mapping(self.reference, 'pipeline')
+        return os.fspath(self.reference)
+
+    def record(self) -> dict[str, Any]:
+        """Return what lets a later aggregation find the pipeline again."""
+        record: dict[str, Any] = {'cwd': os.getcwd()}
+        try:
+            record['spec'] = self.pipeline.to_yaml_spec()
+        except UserError:
+            record['spec'] = None
+        named = not isinstance(self.reference, (Pipeline, Mapping))
+        record['pipeline'] = absolute_reference(self.reference) if named else record['spec']
+        return record
+
+
+def read_request(params: Any, pipeline: Any, slurm_options: Any = None) -> ScheduleRequest:
+    """Read ``--params``, ``--pipeline`` and ``--slurm_options``.
+
+    Args:
+        params: YAML text, the path of a file, a mapping or None. It is not modified.
+        pipeline: used when `params` has no ``pipeline``.
+
+    Raises:
+        InvalidType: the parameters are not a mapping. InvalidValue: no pipeline is named.
+    """
+    text, source = '', 'params'
+    folders: list[str] = []
+    if isinstance(params, (str, os.PathLike)):
+        text, source = read_text_or_path(params, 'params')
+        if source != 'params':
+            folders = [os.path.dirname(os.path.abspath(source))]
+        params = load_yaml(text, source)
+    if params is None:
+        params = {}
+    if not isinstance(params, Mapping):
+        raise InvalidType(
+            f'{source}: the parameters must be a mapping with keys such as pipeline and matrix, '
+            f'got a {type(params).__name__}'
+        )
+    grid = dict(params)
+    reference = grid.pop('pipeline', None)
+    if reference is None:
+        reference = pipeline
+    if reference is None:
+        raise InvalidValue(
+            "no pipeline given: set 'pipeline' in the parameters, or --pipeline, to "
+            "'file.py::function()', 'package.module.function()' or a .yaml path"
+        )
+    options = layer_slurm_options(slurm_options, grid.pop('slurm_options', None))
+    return ScheduleRequest(
+        resolve_pipeline(reference),
+        reference,
+        resolve_includes(grid, folders),
+        options,
+        text,
+        source,
+    )
+
+
+def params_text(request: ScheduleRequest) -> str:
+    """Return the merged parameters as YAML text."""
+    return dump_yaml(request.merged())
