@@ -77,6 +77,7 @@ def job_manifest(
         preamble=(*around.preamble, *lines(node.preamble)),
         environment={key: str(value) for key, value in (node.environment or {}).items()},
         links=around.links,
+        exclusive=node._given_node_dpath is None,
     )
 
 
