@@ -1,1 +1,1 @@
-
+"""Run directories and session records: their names, contents, claims and scripts."""

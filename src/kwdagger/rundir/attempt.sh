@@ -1,0 +1,336 @@
+# One attempt: clear the ground, start the program, wait, judge, publish the record.
+
+kw_say() {
+    kw_reason=$1
+    [[ ${kw_quiet-} ]] || printf 'kwdagger: %s: %s\n' "$kw_id" "$1" >&2
+}
+
+kw_output_path() {
+    case $1 in
+        .) kw_output=$kw_dir ;;
+        /*) kw_output=$1 ;;
+        *) kw_output=$kw_dir/$1 ;;
+    esac
+}
+
+# Do all outputs exist? kw_missing names the first that does not.
+kw_outputs_exist() {
+    local index
+    for ((index = 0; index < ${#kw_outputs[@]}; index += 2)); do
+        kw_output_path "${kw_outputs[index + 1]}"
+        if [[ ! -e $kw_output ]]; then
+            kw_missing="${kw_outputs[index]} ($kw_output)"
+            return 1
+        fi
+    done
+    return 0
+}
+
+# Each predecessor has passed, or was put there by someone else, and its outputs exist.
+kw_check_predecessors() {
+    local index=0 id folder path count
+    kw_upstream=
+    while ((index < ${#kw_preds[@]})); do
+        id=${kw_preds[index]} folder=${kw_preds[index + 1]} count=${kw_preds[index + 2]}
+        ((index += 3))
+        kw_dir=$folder kw_read_record
+        if [[ $kw_state == missing && ! -e $folder/invoke.sh && -d $folder ]]; then
+            kw_state=passed kw_recorded= kw_ended=external
+        fi
+        if [[ $kw_state != passed ]]; then
+            kw_say "waits for $id, which is not done ($kw_state)"
+            return 69
+        fi
+        for path in "${kw_preds[@]:index:count}"; do
+            [[ -e $path ]] && continue
+            kw_say "waits for $id, which is not done ($path is missing)"
+            return 69
+        done
+        ((index += count))
+        kw_upstream+=${kw_upstream:+,}\"$id\":\"${kw_recorded:+$kw_recorded@}$kw_ended\"
+    done
+}
+
+# End orphans and move aside what earlier attempts left. 200: one of them had finished.
+kw_clear() {
+    local number text highest aside=() name
+    for number in "${kw_dead[@]}"; do
+        text=
+        if IFS= read -r text 2>/dev/null <"$kw_dir/.claim.$number" &&
+            [[ $text != *',"kind":"scheduler",'* ]]; then
+            # It ended and died before its last rename: its record counts.
+            mv -T -- "$kw_dir/.claim.$number" "$kw_dir/job_status.json" || return 73
+            kw_read_record
+            kw_refuse_or_done || return
+        else
+            kw_end_group "$text" || return
+        fi
+    done
+    kw_handed=
+    if [[ $kw_state == queued ]]; then
+        kw_handed=${kw_record#*,\"session\":} kw_handed=${kw_handed%%,\"version\":*}
+    elif [[ $kw_state != missing ]]; then
+        aside+=(job_status.json)
+    fi
+    for name in "${kw_leftovers[@]}"; do
+        [[ $name == job.log ]] && aside+=(job.log)
+    done
+    kw_movable
+    aside+=("${kw_movable[@]}")
+    ((${#aside[@]} + ${#kw_dead[@]})) || return 0
+    highest=$kw_recorded
+    for number in "${kw_dead[@]}"; do
+        ((number > highest)) && highest=$number
+    done
+    kw_cleared=1
+    kw_move_aside "$highest" "${aside[@]}" || return
+    for number in "${kw_dead[@]}"; do
+        kw_bury "$number"
+    done
+}
+
+# kw_movable: names that are this job's to move aside, besides record and log.
+kw_movable() {
+    local name index declared
+    kw_movable=()
+    if [[ $kw_resumable ]]; then
+        [[ $kw_primary && $kw_primary != . && $kw_primary != /* ]] || return 0
+        [[ -e $kw_dir/$kw_primary ]] && kw_movable=("$kw_primary")
+        return 0
+    fi
+    for name in "${kw_leftovers[@]}"; do
+        [[ $name == job.log ]] && continue
+        declared=$kw_exclusive
+        for ((index = 1; index < ${#kw_outputs[@]}; index += 2)); do
+            [[ $declared ]] && break
+            [[ ${kw_outputs[index]%%/*} == "$name" ]] && declared=1
+        done
+        [[ $declared ]] && kw_movable+=("$name")
+    done
+    return 0
+}
+
+# Move names (record first) to .attempts/$1, or beside it where an earlier move left things.
+kw_move_aside() {
+    local base=$kw_dir/.attempts/$1 target count=0 name
+    shift
+    (($#)) || return 0
+    target=$base
+    while [[ -e $target ]]; do
+        target=$base.$((++count))
+    done
+    mkdir -p -- "$target" || return 73
+    if [[ $kw_resumable ]]; then
+        for name; do
+            [[ $name == */* ]] && { mkdir -p -- "$target/${name%/*}" || return 73; }
+            mv -T -- "$kw_dir/$name" "$target/$name" || return 73
+        done
+        return 0
+    fi
+    while (($#)); do
+        mv -t "$target" -- "${@:1:200}" || return 73
+        shift $(($# < 200 ? $# : 200))
+    done
+}
+
+# Keep a dead claim as the record of its attempt.
+kw_bury() {
+    local text= file=$kw_dir/.claim.$1 folder=$kw_dir/.attempts/$1
+    [[ -e $file ]] || return 0
+    IFS= read -r text 2>/dev/null <"$file"
+    if [[ $text == *',"kind":"scheduler",'* || $text != *',"pid_start":'* || -e $folder/job_status.json ]]; then
+        rm -f -- "$file"
+        return
+    fi
+    text=${text%%,\"exit_code\":*}
+    [[ -d $folder ]] || mkdir -p -- "$folder"
+    printf '%s,"state":"killed","reason":"interrupted: its run script was gone"}\n' "$text" \
+        >"$folder/job_status.json" && rm -f -- "$file"
+}
+
+# Folders of outputs and lists of gathered paths, where they are missing.
+kw_prepare() {
+    local index name count folder
+    for ((index = 1; index < ${#kw_outputs[@]}; index += 2)); do
+        [[ ${kw_outputs[index]} == */* ]] || continue
+        kw_output_path "${kw_outputs[index]}"
+        folder=${kw_output%/*}
+        [[ -d $folder ]] || mkdir -p -- "$folder" || return
+    done
+    index=0
+    while ((index < ${#kw_gathers[@]})); do
+        name=$kw_dir/_gather/${kw_gathers[index]}.txt count=${kw_gathers[index + 1]}
+        if [[ ! -e $name || $kw_moved ]]; then
+            [[ -d $kw_dir/_gather ]] || mkdir -- "$kw_dir/_gather" || return
+            printf '%s\n' "${kw_gathers[@]:index + 2:count}" >"$name.tmp" || return
+            mv -T -- "$name.tmp" "$name" || return
+        fi
+        ((index += 2 + count))
+    done
+}
+
+# The program's process group. It says who it is before anything of the job happens, and
+# stops where somebody took over meanwhile.
+kw_child() {
+    set +m
+    trap 'kw_caught 129' HUP
+    trap 'kw_caught 130' INT
+    trap 'kw_caught 143' TERM
+    local status=0
+    kw_phase=alone
+    kw_stat self
+    printf ',"pgid":%d,"pgid_start":%d,"sid":%d' "$BASHPID" "${kw_fields[19]}" "${kw_fields[3]}" >&"$kw_fd" || exit 73
+    [[ -e $kw_claim && ! -e $kw_dir/.claim.$((kw_attempt + 1)) ]] || exit 75
+    cd -- "$kw_cwd" || exit
+    [[ $kw_path ]] && PATH=$kw_path:$PATH
+    [[ $kw_has_surroundings ]] && kw_surroundings
+    if [[ $kw_has_setup ]]; then
+        kw_setup || {
+            status=$?
+            printf ',"setup_exit_code":%d' "$status" >&"$kw_fd"
+            exit "$status"
+        }
+    fi
+    exec {kw_fd}>&-
+    [[ ${kw_journal_fd-} ]] && exec {kw_journal_fd}>&-
+    if [[ ! $kw_has_teardown ]]; then
+        kw_program
+        exit
+    fi
+    kw_phase=teardown kw_caught=
+    (
+        trap 'exit 129' HUP
+        trap 'exit 130' INT
+        trap 'exit 143' TERM
+        kw_program
+    )
+    status=$?
+    kw_teardown
+    exit "$status"
+}
+
+# The shell of the group outlives the command that it waits for, so that a stop is over only
+# when the command is; where a teardown is due it outlives that too.
+kw_caught() {
+    [[ $kw_phase == teardown ]] || exit "$1"
+}
+
+# Start the program as kw_child_pid, a process group of its own.
+kw_start() {
+    local log=$kw_dir/job.log
+    kw_tee=
+    if [[ $kw_log && -t 1 && ! ${kw_quiet-} ]]; then
+        exec {kw_tee}> >(
+            trap '' INT TERM HUP
+            exec tee -- "$log"
+        )
+        kw_tee_pid=$!
+        set -m
+        kw_child </dev/null >&"$kw_tee" 2>&1 &
+    elif [[ $kw_log ]]; then
+        set -m
+        kw_child </dev/null >"$log" 2>&1 &
+    else
+        set -m
+        kw_child </dev/null &
+    fi
+    kw_child_pid=$!
+    set +m
+    [[ $kw_tee ]] && exec {kw_tee}>&-
+    [[ $kw_stop_signal && ! $kw_forwarded ]] && kw_stop "$kw_stop_name" "$kw_stop_signal"
+    return 0
+}
+
+# Trap: pass a stop on to the program, if there is one, and remember it.
+kw_stop() {
+    ((++kw_stops))
+    kw_stop_name=$1 kw_stop_signal=$2
+    [[ $kw_child_pid ]] && kill -s "$1" -- "-$kw_child_pid" 2>/dev/null && kw_forwarded=$2
+    return 0
+}
+
+# Wait for the program: kw_status. A trap makes `wait` return early.
+kw_wait() {
+    local seen status
+    kw_status=
+    while :; do
+        seen=$kw_stops
+        wait "$kw_child_pid"
+        status=$?
+        [[ $status == 127 && $kw_status ]] || kw_status=$status
+        ((seen == kw_stops)) && break
+    done
+    if [[ $kw_forwarded ]]; then
+        kw_wait_for_group
+    fi
+    if [[ $kw_tee ]]; then
+        for seen in {1..40}; do
+            kill -s 0 "$kw_tee_pid" 2>/dev/null || break
+            sleep 0.05
+        done
+    fi
+    kw_child_pid=
+}
+
+# After a stop nothing of the group may go on: ten seconds, then KILL.
+kw_wait_for_group() {
+    local tries
+    kw_group=$kw_child_pid kw_group_start=0
+    kw_stat self
+    kw_group_session=${kw_fields[3]}
+    for tries in {1..600}; do
+        kw_group_lives || return 0
+        ((tries >= 200)) && kill -s KILL -- "-$kw_group" 2>/dev/null
+        sleep 0.05
+    done
+}
+
+# What the exit status means: kw_state, kw_signal, kw_reason, and kw_status as our own.
+kw_judge() {
+    local text
+    kw_state=passed kw_signal=null kw_reason= kw_exit_code=$kw_status
+    if [[ $kw_status == 0 ]]; then
+        kw_outputs_exist && return
+        kw_state=failed kw_status=1 kw_reason="output is missing: $kw_missing"
+    elif [[ $kw_forwarded ]]; then
+        kw_state=cancelled kw_signal=$kw_forwarded kw_status=$((128 + kw_forwarded))
+        kw_reason="stopped by signal $kw_forwarded"
+    elif ((kw_status > 128 && kw_status < 160)); then
+        kw_state=killed kw_signal=$((kw_status - 128)) kw_reason="killed by signal $((kw_status - 128))"
+    else
+        kw_state=failed kw_reason="exit code $kw_status"
+        IFS= read -r text 2>/dev/null <"$kw_claim"
+        if [[ $text == *',"setup_exit_code":'* ]]; then
+            kw_reason="setup failed with exit code $kw_status"
+        elif [[ $kw_status == 127 ]]; then
+            kw_reason+=' (command not found)'
+        elif [[ $kw_status == 126 ]]; then
+            kw_reason+=' (not executable)'
+        fi
+    fi
+}
+
+# Append the rest of the record to the claim and rename it: recorded and let go at once.
+kw_publish() {
+    local wall uptime cpu reason=null handed=${kw_handed:-'null,"queue":null,"queue_job":null'}
+    kw_now
+    kw_stat self
+    wall=$((kw_micros - kw_started)) uptime=$(((kw_uptime - kw_started_uptime) * 10000))
+    # The clock may have been set meanwhile; the uptime is coarse but steady.
+    ((wall - uptime > 500000 || uptime - wall > 500000)) && wall=$uptime
+    cpu=$((kw_fields[13] + kw_fields[14] - kw_started_cpu))
+    if [[ $kw_reason ]]; then
+        kw_json "$kw_reason"
+        reason=$kw_text
+    fi
+    kw_json "$kw_version"
+    if printf ',"exit_code":%s,"signal":%s,"state":"%s","reason":%s,"ended_at":"%s","wall_seconds":%d.%06d,"cpu_seconds":%d.%02d,"session":%s,"version":%s,"fingerprints":%s,"upstream":{%s}}}\n' \
+        "$kw_exit_code" "$kw_signal" "$kw_state" "$reason" "$kw_time" $((wall / 1000000)) $((wall % 1000000)) \
+        $((cpu / 100)) $((cpu % 100)) "$handed" "$kw_text" "$kw_fingerprints" "$kw_upstream" 2>/dev/null >&"$kw_fd" &&
+        exec {kw_fd}>&- && mv -T -- "$kw_claim" "$kw_dir/job_status.json"; then
+        return 0
+    fi
+    kw_state=failed
+    kw_say 'its record could not be written (disk full, or taken over); it does not count as done'
+    return 74
+}

@@ -1,0 +1,260 @@
+# Who may run this directory. Claims are files `.claim.<n>`; n grows with each attempt.
+#
+# * A claim is created with noclobber (O_EXCL), so a number has one owner. Its text is the open
+#   prefix of the final record; publishing appends the rest and renames it to job_status.json:
+#   one rename records the result and lets go of the directory.
+# * A claim binds only if, AFTER it was created, the record is of a lower attempt, no higher
+#   claim exists and every lower claim is dead. Otherwise it is withdrawn. Whoever takes over
+#   creates first and looks second; whoever was slow writes first and looks second. So at least
+#   one of two rivals sees the other, and a number that is used a second time does no harm.
+# * The child writes its process group into the claim and only then looks whether the claim
+#   still stands; an orphan is therefore always known to whoever takes over, or stops itself.
+# * Dead claims are removed lowest first, after what was left of their process group is gone.
+
+kw_once() {
+    [[ ${kw_boot-} ]] && return
+    read -r kw_boot </proc/sys/kernel/random/boot_id
+    read -r kw_host </proc/sys/kernel/hostname
+    kw_json "$kw_host"
+    kw_host=$kw_text
+    kw_stat self
+    kw_self_start=${kw_fields[19]}
+}
+
+# Fields of /proc/<pid>/stat from the state on: 0 state, 2 pgrp, 3 session, 13 and 14 the
+# children's CPU ticks, 19 start time. The name before them may hold blanks and parentheses.
+kw_stat() {
+    local line
+    IFS= read -r line 2>/dev/null <"/proc/$1/stat" || return 1
+    kw_fields=(${line##*) })
+}
+
+# The JSON text of a string, in kw_text.
+kw_json() {
+    kw_text=$1
+    if [[ $kw_text == *[\\\"[:cntrl:]]* ]]; then
+        kw_text=${kw_text//\\/\\\\}
+        kw_text=${kw_text//\"/\\\"}
+        kw_text=${kw_text//[[:cntrl:]]/?}
+    fi
+    kw_text=\"$kw_text\"
+}
+
+# The time: kw_time (ISO 8601, UTC), kw_micros, kw_uptime (hundredths of a second).
+kw_now() {
+    local seconds micros=000000
+    if [[ ${EPOCHREALTIME-} ]]; then
+        seconds=$EPOCHREALTIME
+        micros=${seconds#*[.,]} seconds=${seconds%[.,]*}
+    else
+        printf -v seconds '%(%s)T' -1
+    fi
+    TZ=UTC0 printf -v kw_time '%(%Y-%m-%dT%H:%M:%S)T' "$seconds"
+    kw_time+=.$micros+00:00
+    kw_micros=$seconds$micros
+    read -r kw_uptime _ </proc/uptime
+    kw_uptime=${kw_uptime/./}
+}
+
+# Read job_status.json: kw_state (missing, unreadable, newer, or the record's) and kw_recorded
+# (its attempt). Text inside JSON strings has its quotes escaped, so the keys cannot be faked.
+kw_read_record() {
+    kw_state=missing kw_recorded=0 kw_record=
+    [[ -e $kw_dir/job_status.json ]] || return 0
+    kw_state=unreadable
+    IFS= read -r kw_record 2>/dev/null <"$kw_dir/job_status.json"
+    kw_parse_record "$kw_record"
+}
+
+kw_parse_record() {
+    local head=${1%%,\"fingerprints\":*} schema
+    [[ $1 == '{"schema":'*'}' ]] || return 0
+    schema=${head#*:} schema=${schema%%[!0-9]*}
+    if [[ $schema != 1 ]]; then
+        kw_state=newer
+        return
+    fi
+    kw_recorded=${head#*\"attempt\":} kw_recorded=${kw_recorded%%[!0-9]*}
+    kw_recorded=${kw_recorded:-0}
+    kw_ended=null
+    [[ $head == *',"ended_at":"'* ]] && kw_ended=${head#*,\"ended_at\":\"} kw_ended=${kw_ended%%\"*}
+    [[ $head == *',"state":"'* ]] || return 0
+    kw_state=${head#*,\"state\":\"} kw_state=${kw_state%%\"*}
+}
+
+# One listing: kw_claims (numbers, ascending) and kw_leftovers (names that are not ours).
+kw_list() {
+    local path name number
+    kw_claims=() kw_leftovers=()
+    shopt -s nullglob dotglob
+    for path in "$kw_dir"/*; do
+        name=${path##*/}
+        case $name in
+            job_config.json | invoke.sh | job_status.json | .pred | .succ | .attempts | _gather) ;;
+            .claim.*)
+                number=${name#.claim.}
+                [[ $number == *[!0-9]* ]] || kw_claims[number]=$number
+                ;;
+            *) kw_leftovers+=("$name") ;;
+        esac
+    done
+    shopt -u nullglob dotglob
+}
+
+# What claim number $1 is: gone, empty, live, scheduler (live, and short), elsewhere or dead.
+kw_judge_claim() {
+    local text= pid start
+    kw_verdict=gone
+    [[ -e $kw_dir/.claim.$1 ]] || return 0
+    IFS= read -r text 2>/dev/null <"$kw_dir/.claim.$1"
+    kw_claim_text=$text
+    if [[ $text != *',"pid_start":'*,* ]]; then
+        kw_verdict=empty
+        return
+    fi
+    kw_verdict=elsewhere
+    [[ $text == *",\"host\":$kw_host,\"boot_id\":"* ]] || return 0
+    kw_verdict=dead
+    [[ $text == *",\"boot_id\":\"$kw_boot\","* ]] || return 0
+    pid=${text#*,\"pid\":} start=${text#*,\"pid_start\":}
+    kw_stat "${pid%%,*}" || return 0
+    [[ ${kw_fields[19]} == "${start%%,*}" && ${kw_fields[0]} != [ZX] ]] || return 0
+    kw_verdict=live
+    [[ $text == *',"kind":"scheduler",'* ]] && kw_verdict=scheduler
+    return 0
+}
+
+# Take the directory: 0 ours, 75 running elsewhere, 73 cannot be written, 200 done already.
+kw_acquire() {
+    local highest=0 waited=0 status
+    kw_once
+    while :; do
+        [[ ${kw_stop_signal-} ]] && return $((128 + kw_stop_signal))
+        kw_verdict=gone
+        kw_read_record
+        kw_refuse_or_done || return
+        kw_attempt=$((kw_recorded > highest ? kw_recorded + 1 : highest + 1))
+        kw_claim=$kw_dir/.claim.$kw_attempt
+        kw_create
+        status=$?
+        if [[ $status == 0 ]]; then
+            kw_verify
+            status=$?
+            [[ $status == 0 ]] && return 0
+            kw_withdraw
+            ((kw_rival > highest)) && highest=$kw_rival
+        elif [[ -e $kw_claim ]]; then
+            kw_judge_claim "$kw_attempt"
+            [[ $kw_verdict == dead || ($kw_verdict == elsewhere && $kw_takeover) ]] && highest=$kw_attempt
+        elif [[ ! -w $kw_dir ]] || ((waited > 20)); then
+            kw_say "cannot write in $kw_dir (is it read-only, or the disk full?)"
+            return 73
+        fi
+        case $kw_verdict in
+            live) kw_say 'is running already; left alone' && return 75 ;;
+            elsewhere)
+                [[ $kw_takeover ]] && continue
+                kw_say 'is claimed on another host; left alone (--takeover runs it here)'
+                return 75
+                ;;
+            dead | gone) ((++waited < 100)) && continue ;;
+        esac
+        # Empty claims are written within microseconds, a scheduler's last a moment.
+        if ((++waited > 100)); then
+            kw_say 'is held by a scheduler; left alone'
+            return 75
+        fi
+        [[ $kw_verdict == empty ]] && ((waited > 40)) && highest=$kw_attempt
+        sleep 0.05
+    done
+}
+
+kw_refuse_or_done() {
+    if [[ $kw_state == newer ]]; then
+        kw_say 'has a record of a newer kwdagger (schema); nothing done'
+        return 65
+    fi
+    [[ $kw_state == passed && ! $kw_force ]] && kw_outputs_exist && return 200
+    return 0
+}
+
+kw_create() {
+    local status
+    set -C
+    { exec {kw_fd}>"$kw_claim"; } 2>/dev/null
+    status=$?
+    set +C
+    [[ $status == 0 ]] || return 1
+    kw_now
+    kw_started=$kw_micros kw_started_uptime=$kw_uptime kw_started_at=$kw_time
+    printf '{"schema":1,"attempt":%d,"host":%s,"boot_id":"%s","pid":%d,"pid_start":%s,"started_at":"%s"' \
+        "$kw_attempt" "$kw_host" "$kw_boot" $$ "$kw_self_start" "$kw_time" 2>/dev/null >&"$kw_fd" && return
+    kw_withdraw
+    return 1
+}
+
+kw_withdraw() {
+    exec {kw_fd}>&-
+    rm -f -- "$kw_claim"
+}
+
+# Does the claim just made bind? kw_dead gets the dead claims below it.
+kw_verify() {
+    local number
+    kw_dead=() kw_rival=0 kw_verdict=gone
+    kw_read_record
+    kw_list
+    ((kw_recorded < kw_attempt)) || return 1
+    for number in "${kw_claims[@]}"; do
+        ((number == kw_attempt)) && continue
+        kw_judge_claim "$number"
+        case $kw_verdict in
+            gone) continue ;;
+            elsewhere) [[ $kw_takeover ]] || return 1 ;;
+            live | scheduler) return 1 ;;
+        esac
+        kw_verdict=dead
+        if ((number > kw_attempt)); then
+            kw_rival=$number
+            return 1
+        fi
+        kw_dead+=("$number")
+    done
+    return 0
+}
+
+# End what is left of the process group that claim text $1 names, and see it gone.
+kw_end_group() {
+    local tries
+    [[ $1 == *',"pgid":'* && $1 == *",\"boot_id\":\"$kw_boot\","* ]] || return 0
+    kw_group=${1#*,\"pgid\":} kw_group=${kw_group%%[!0-9]*}
+    kw_group_start=${1#*,\"pgid_start\":} kw_group_start=${kw_group_start%%[!0-9]*}
+    kw_group_session=${1#*,\"sid\":} kw_group_session=${kw_group_session%%[!0-9]*}
+    kw_group_lives || return 0
+    kw_say "ending process group $kw_group of an interrupted attempt"
+    kill -s TERM -- "-$kw_group" 2>/dev/null
+    for tries in {1..600}; do
+        sleep 0.05
+        kw_group_lives || return 0
+        ((tries >= 100)) && kill -s KILL -- "-$kw_group" 2>/dev/null
+    done
+    kw_say "process group $kw_group of an interrupted attempt does not end; left alone"
+    return 75
+}
+
+# Has the group a living member? Start times and the session guard against reused numbers.
+kw_group_lives() {
+    local path
+    kill -s 0 -- "-$kw_group" 2>/dev/null || return 1
+    if kw_stat "$kw_group"; then
+        [[ ${kw_fields[19]} == "$kw_group_start" ]] || return 1
+        [[ ${kw_fields[0]} == [ZX] ]] || return 0
+    fi
+    for path in /proc/[0-9]*; do
+        kw_stat "${path#/proc/}" || continue
+        [[ ${kw_fields[2]} == "$kw_group" && ${kw_fields[3]} == "$kw_group_session" ]] || continue
+        [[ ${kw_fields[0]} == [ZX] ]] && continue
+        ((kw_fields[19] >= kw_group_start)) && return 0
+    done
+    return 1
+}

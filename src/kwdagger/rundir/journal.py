@@ -1,0 +1,42 @@
+"""The journal of a session: append-only lines of JSON, one file for each writing process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+
+def append_event(path: str, event: Mapping[str, Any]) -> None:
+    """Append one event as one write, so that lines of one file never mix."""
+    line = json.dumps(event, separators=(',', ':'), ensure_ascii=False) + '\n'
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        os.write(file, line.encode('utf-8', 'surrogateescape'))
+    finally:
+        os.close(file)
+
+
+def read_events(path: str, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Return the whole lines from byte `offset` on as events, and the offset after them.
+
+    A half-written last line is left for the next call; a line that is not a JSON mapping
+    is skipped. A missing file has no events.
+    """
+    try:
+        with open(path, 'rb') as file:
+            file.seek(offset)
+            content = file.read()
+    except FileNotFoundError:
+        return [], offset
+    end = content.rfind(b'\n') + 1
+    events = []
+    for line in content[:end].splitlines():
+        try:
+            event = json.loads(line.decode('utf-8', 'surrogateescape'))
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            events.append(event)
+    return events, offset + end

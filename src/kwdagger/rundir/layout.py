@@ -1,0 +1,150 @@
+"""Every name that we put on disk, and nothing else spells them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+SCRIPT_NAME = 'invoke.sh'
+MANIFEST_NAME = 'job_config.json'
+STATUS_NAME = 'job_status.json'
+LOG_NAME = 'job.log'
+CLAIM_PREFIX = '.claim.'
+BOOKKEEPING = frozenset(
+    [MANIFEST_NAME, SCRIPT_NAME, STATUS_NAME, LOG_NAME, '.pred', '.succ', '.attempts', '_gather']
+)
+"""Names inside a run directory that are ours (claims too, see `is_claim_name`)."""
+
+STAYS = BOOKKEEPING - {STATUS_NAME, LOG_NAME}
+"""The bookkeeping that outlives an attempt; the rest moves aside with it."""
+
+_SCHEDULE_NAME = '_kwdagger_schedule'
+
+
+def is_claim_name(name: str) -> bool:
+    """Whether `name` is that of a claim file."""
+    return name.startswith(CLAIM_PREFIX) and name[len(CLAIM_PREFIX) :].isdecimal()
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The files of one run directory; plain string paths."""
+
+    path: str
+
+    @property
+    def manifest_path(self) -> str:
+        """What was asked."""
+        return f'{self.path}/{MANIFEST_NAME}'
+
+    @property
+    def script_path(self) -> str:
+        """Runs the job."""
+        return f'{self.path}/{SCRIPT_NAME}'
+
+    @property
+    def status_path(self) -> str:
+        """What happened."""
+        return f'{self.path}/{STATUS_NAME}'
+
+    @property
+    def log_path(self) -> str:
+        """The program's output."""
+        return f'{self.path}/{LOG_NAME}'
+
+    @property
+    def attempts_dir(self) -> str:
+        """Earlier attempts, one folder each."""
+        return f'{self.path}/.attempts'
+
+    @property
+    def pred_dir(self) -> str:
+        """Links to the runs that this one uses."""
+        return f'{self.path}/.pred'
+
+    @property
+    def succ_dir(self) -> str:
+        """Links to the runs that use this one."""
+        return f'{self.path}/.succ'
+
+    @property
+    def gather_dir(self) -> str:
+        """Lists of gathered paths."""
+        return f'{self.path}/_gather'
+
+    def gather_path(self, input_name: str) -> str:
+        """The list of paths that a gather gives to one input."""
+        return f'{self.path}/_gather/{input_name}.txt'
+
+    def attempt_path(self, attempt: int) -> str:
+        """What an earlier attempt left."""
+        return f'{self.path}/.attempts/{attempt}'
+
+    def claim_path(self, number: int) -> str:
+        """The claim of one attempt."""
+        return f'{self.path}/{CLAIM_PREFIX}{number}'
+
+    def pred_link(self, node_name: str, process_id: str) -> str:
+        """The link to one run that this one uses."""
+        return f'{self.path}/.pred/{node_name}/{process_id}'
+
+    def succ_link(self, node_name: str, process_id: str) -> str:
+        """The link to one run that uses this one."""
+        return f'{self.path}/.succ/{node_name}/{process_id}'
+
+
+def schedule_dir(root: str) -> str:
+    """Where the records of schedule calls are."""
+    return os.path.join(root, _SCHEDULE_NAME)
+
+
+def most_recent_path(root: str) -> str:
+    """Which pipeline ran last under a root."""
+    return os.path.join(root, _SCHEDULE_NAME, 'most_recent_run.json')
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDirectory:
+    """The files of one schedule call under a root."""
+
+    root: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The session's own folder."""
+        return os.path.join(self.root, _SCHEDULE_NAME, self.name)
+
+    @property
+    def session_path(self) -> str:
+        """Who, when, where, with which versions."""
+        return f'{self.path}/session.json'
+
+    @property
+    def config_path(self) -> str:
+        """The merged configuration."""
+        return f'{self.path}/config.yaml'
+
+    @property
+    def plan_path(self) -> str:
+        """One job a line."""
+        return f'{self.path}/plan.jsonl'
+
+    @property
+    def journal_dir(self) -> str:
+        """Events, one file for each writing process."""
+        return f'{self.path}/journal'
+
+    @property
+    def sinks_dir(self) -> str:
+        """How far each sink has read."""
+        return f'{self.path}/sinks'
+
+    @property
+    def packs_dir(self) -> str:
+        """Scripts that run many run directories each."""
+        return f'{self.path}/packs'
+
+    def pack_path(self, name: str) -> str:
+        """One script that runs many run directories."""
+        return f'{self.path}/packs/{name}.sh'

@@ -1,0 +1,216 @@
+"""`JobManifest`: everything a run directory needs, and writing it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kwdagger.rundir.aside import outputs_exist, publish_finished, set_aside
+from kwdagger.rundir.claims import Claim, this_process
+from kwdagger.rundir.files import replace_file
+from kwdagger.rundir.hold import Hold, hold
+from kwdagger.rundir.layout import RunDirectory
+from kwdagger.rundir.orphans import end_orphans
+from kwdagger.rundir.script import render_script
+from kwdagger.rundir.status import SCHEMA, record_text
+
+__all__ = ['JobManifest', 'Predecessor', 'materialise', 'render_script']
+
+QUEUED = 'queued'
+DONE = 'done'
+RUNNING_ELSEWHERE = 'running elsewhere'
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """A job that must be done first.
+
+    Attributes:
+        rundir: its absolute run directory. outputs: those of its outputs that must exist.
+    """
+
+    process_id: str
+    node_name: str
+    rundir: str
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobManifest:
+    """Everything that a run script needs; all paths absolute.
+
+    Attributes:
+        command: shell text. cwd: where it runs. path_prefix: put first on PATH.
+        config: the contents of job_config.json. outputs: name -> path. primary: the path of
+            the primary output. gathers: input name -> member paths.
+        fingerprints: `code`, `inputs` and `command`.
+        resumable: files of an interrupted attempt stay, but for the primary output.
+        exclusive: whether everything in the run directory is this job's. False where users
+            chose the directory; then only declared outputs are ever moved.
+        ancestors: run directories that the head of the script lists; None: predecessors'.
+    """
+
+    process_id: str
+    node_name: str
+    command: str
+    root: str
+    rundir: str
+    cwd: str
+    path_prefix: str = ''
+    config: Mapping[str, Any] = field(default_factory=dict)
+    setup: tuple[str, ...] = ()
+    teardown: tuple[str, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    primary: str | None = None
+    predecessors: tuple[Predecessor, ...] = ()
+    gathers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fingerprints: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ''
+    log: bool = True
+    resumable: bool = False
+    preamble: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    links: bool = True
+    exclusive: bool = True
+    ancestors: tuple[str, ...] | None = None
+
+    @property
+    def owns_directory(self) -> bool:
+        """Whether all that lies in the run directory may be moved aside.
+
+        Never when it holds the root or the folder that schedule was called in.
+        """
+        return self.exclusive and not any(
+            f'{path}/'.startswith(f'{self.rundir}/') for path in (self.root, self.cwd)
+        )
+
+
+def materialise(
+    manifest: JobManifest,
+    *,
+    session: str | None,
+    queue: str | None,
+    queue_job: str | None,
+    rerun: bool = False,
+    takeover: bool = False,
+) -> str:
+    """Write a run directory and mark it as queued.
+
+    Returns:
+        'queued'; 'done' when its record says passed and its outputs exist (unless `rerun`);
+        'running elsewhere' when someone else holds it.
+
+    Raises:
+        OSError: it cannot be written; then it is not marked as queued.
+    """
+    run = RunDirectory(manifest.rundir)
+    me = this_process()
+
+    def queued_record(attempts: int) -> str:
+        return record_text(
+            {
+                'schema': SCHEMA,
+                'attempt': attempts,
+                'host': me.host,
+                'boot_id': me.boot_id,
+                'pid': me.pid,
+                'pid_start': me.pid_start,
+                'kind': 'scheduler',
+                'state': QUEUED,
+                'session': session,
+                'queue': queue,
+                'queue_job': queue_job,
+                'version': manifest.version,
+                'fingerprints': {},
+            }
+        )
+
+    held = hold(run, queued_record, fresh=_make_folder(run.path), takeover=takeover)
+    if isinstance(held, Claim):
+        return RUNNING_ELSEWHERE
+    published = False
+    try:
+        if publish_finished(held.dead, run.status_path):
+            held.release()
+            return materialise(
+                manifest, session=session, queue=queue, queue_job=queue_job, rerun=rerun,
+                takeover=takeover,
+            )  # fmt: skip
+        status = held.status
+        passed = status is not None and status.state == 'passed'
+        if passed and not rerun and outputs_exist(manifest.outputs):
+            return DONE
+        if not all(map(end_orphans, held.dead)):
+            return RUNNING_ELSEWHERE
+        _write_under(held, manifest, me.pid)
+        held.publish()
+        published = True
+        return QUEUED
+    finally:
+        if not published:
+            held.release()
+
+
+def _make_folder(path: str) -> bool:
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return False
+    except FileNotFoundError:
+        os.makedirs(path, exist_ok=True)
+        return False
+    return True
+
+
+def _write_under(held: Hold, manifest: JobManifest, pid: int) -> None:
+    run = held.run
+    if held.status is not None or held.dead or len(held.names) > 1:
+        set_aside(
+            held,
+            manifest.outputs.values(),
+            manifest.primary,
+            manifest.resumable,
+            manifest.owns_directory,
+        )
+    replace_file(run.manifest_path, _config_text(manifest.config), pid)
+    if manifest.gathers:
+        os.makedirs(run.gather_dir, exist_ok=True)
+        for name, members in manifest.gathers.items():
+            replace_file(run.gather_path(name), ''.join(f'{path}\n' for path in members), pid)
+    if manifest.links and manifest.predecessors:
+        _link(run, manifest)
+    replace_file(run.script_path, render_script(manifest), pid, 0o777)
+
+
+_encode_config = json.JSONEncoder(ensure_ascii=False, separators=(', ', ': '), default=str).encode
+
+
+def _config_text(config: Mapping[str, Any]) -> str:
+    lines = ',\n'.join(f'{json.dumps(key)}: {_encode_config(item)}' for key, item in config.items())
+    return f'{{\n{lines}\n}}\n'
+
+
+def _link(run: RunDirectory, manifest: JobManifest) -> None:
+    for before in manifest.predecessors:
+        _relative_link(run.pred_link(before.node_name, before.process_id), before.rundir)
+        if os.path.isdir(before.rundir):
+            back = RunDirectory(before.rundir)
+            _relative_link(back.succ_link(manifest.node_name, manifest.process_id), run.path)
+
+
+def _relative_link(link: str, target: str) -> None:
+    folder = os.path.dirname(link)
+    text = os.path.relpath(target, folder)
+    try:
+        os.symlink(text, link)
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True)
+        _relative_link(link, target)
+    except FileExistsError:
+        if not os.path.islink(link) or os.readlink(link) == text:
+            return
+        os.unlink(link)
+        _relative_link(link, target)

@@ -1,0 +1,150 @@
+"""The text of a run script: the plain command on top, then data, then the machinery."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from kwdagger.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from kwdagger.rundir.manifest import JobManifest
+
+_PARTS = ('claim.sh', 'attempt.sh', 'run_script.sh')
+_VARIABLE = re.compile(r'[A-Za-z_][A-Za-z0-9_]*\Z')
+_RETURN = '[[ ${BASH_SOURCE[0]} == "$0" ]] || return 0'
+
+
+@cache
+def library(*more: str) -> str:
+    """Return the bash functions that run scripts share, with neither comments nor indents."""
+    texts = [(files('kwdagger.rundir') / name).read_text('utf-8') for name in (*_PARTS, *more)]
+    lines = [line.lstrip() for text in texts for line in text.splitlines()]
+    return '\n'.join(line for line in lines if line and not line.startswith('#')) + '\n'
+
+
+def render_script(manifest: JobManifest) -> str:
+    """Return the text of ``invoke.sh``.
+
+    Raises:
+        InvalidValue: the environment has a name that a shell variable cannot have.
+    """
+    return '\n'.join(
+        [
+            '#!/usr/bin/env bash',
+            f'# {manifest.process_id}: `bash invoke.sh` runs it again, from any directory',
+            *_lineage(manifest),
+            '',
+            *_functions(manifest),
+            '',
+            '# Below: what kwdagger knows about this job, and how it is claimed, run and recorded.',
+            *_assignments(manifest),
+            _RETURN,
+            f'{library()}kw_main "$@"',
+            '',
+        ]
+    )
+
+
+def _lineage(manifest: JobManifest) -> list[str]:
+    ancestors = manifest.ancestors
+    if ancestors is None:
+        ancestors = tuple(before.rundir for before in manifest.predecessors)
+    if not ancestors:
+        return ['# Root node']
+    return ['# See Also:', *(f'# {path}' for path in ancestors)]
+
+
+def _functions(manifest: JobManifest) -> list[str]:
+    texts = []
+    if manifest.environment or manifest.preamble:
+        texts.append(_function('kw_surroundings', [*_exports(manifest), *manifest.preamble]))
+    if manifest.setup:
+        gates = [f'{{\n{_body(text)}\n}} || return' for text in manifest.setup]
+        texts.append(_function('kw_setup', gates))
+    texts.append(_function('kw_program', [_body(manifest.command)]))
+    if manifest.teardown:
+        texts.append(_function('kw_teardown', list(manifest.teardown)))
+    return ['\n\n'.join(texts)]
+
+
+def _function(name: str, lines: list[str]) -> str:
+    text = '\n'.join(lines)
+    return f'{name}() {{\n{text}\n}}'
+
+
+def _body(text: str) -> str:
+    return text.strip('\n') or ':'
+
+
+def _exports(manifest: JobManifest) -> list[str]:
+    for name in manifest.environment:
+        if not _VARIABLE.match(name):
+            raise InvalidValue(
+                f'node {manifest.node_name!r}: {name!r} in its environment is no variable name'
+            )
+    return [f'export {name}={quote(text)}' for name, text in manifest.environment.items()]
+
+
+def _assignments(manifest: JobManifest) -> list[str]:
+    rundir, root = manifest.rundir, manifest.root
+    inside = rundir[len(root) + 1 :] if rundir.startswith(f'{root}/') else ''
+    surroundings = bool(manifest.environment or manifest.preamble)
+    return [
+        f'kw_id={quote(manifest.process_id)} kw_version={quote(manifest.version)}',
+        f'kw_root={quote(root)}',
+        f'kw_inside={quote(inside)}',
+        f'kw_rundir={quote(rundir)}',
+        f'kw_cwd={quote(manifest.cwd)}',
+        f'kw_path={quote(manifest.path_prefix)}',
+        f'kw_outputs=({_words(_outputs(manifest))})',
+        f'kw_primary={quote(_relative(manifest.primary or "", rundir))}',
+        f'kw_preds=({_words(_predecessors(manifest))})',
+        f'kw_gathers=({_words(_gathers(manifest))})',
+        f'kw_fingerprints={quote(_fingerprints(manifest))}',
+        f'kw_log={_flag(manifest.log)} kw_resumable={_flag(manifest.resumable)}',
+        f'kw_exclusive={_flag(manifest.owns_directory)} kw_has_surroundings={_flag(surroundings)}',
+        f'kw_has_setup={_flag(manifest.setup)} kw_has_teardown={_flag(manifest.teardown)}',
+    ]
+
+
+def _flag(value: object) -> str:
+    return '1' if value else ''
+
+
+def _words(words: Iterable[str]) -> str:
+    return ' '.join(map(quote, words))
+
+
+def _relative(path: str, rundir: str) -> str:
+    """Paths in the run directory are relative to it, so that they move with it."""
+    if path == rundir:
+        return '.'
+    return path[len(rundir) + 1 :] if path.startswith(f'{rundir}/') else path
+
+
+def _outputs(manifest: JobManifest) -> Iterable[str]:
+    for name, path in manifest.outputs.items():
+        yield name
+        yield _relative(path, manifest.rundir)
+
+
+def _predecessors(manifest: JobManifest) -> Iterable[str]:
+    for before in manifest.predecessors:
+        yield from (before.process_id, before.rundir, str(len(before.outputs)), *before.outputs)
+
+
+def _gathers(manifest: JobManifest) -> Iterable[str]:
+    for name, members in manifest.gathers.items():
+        yield from (name, str(len(members)), *members)
+
+
+def _fingerprints(manifest: JobManifest) -> str:
+    """JSON without its closing brace; the run script adds `upstream`."""
+    known = {key: manifest.fingerprints.get(key) for key in ('code', 'inputs', 'command')}
+    return json.dumps(known, separators=(',', ':'), ensure_ascii=False)[:-1]

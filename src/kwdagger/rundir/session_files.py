@@ -1,0 +1,86 @@
+"""The files of one schedule call, beside the run directories."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from kwdagger.rundir.files import read_bytes, replace_file
+from kwdagger.rundir.layout import SessionDirectory, most_recent_path, schedule_dir
+
+
+def write_session(directory: SessionDirectory, record: Mapping[str, Any], config_text: str) -> None:
+    """Write who ran what, and the merged configuration (YAML text); make the folders."""
+    for folder in (directory.journal_dir, directory.sinks_dir, directory.packs_dir):
+        os.makedirs(folder, exist_ok=True)
+    _replace(directory.config_path, config_text)
+    _replace(directory.session_path, _json_text(record))
+
+
+def read_session(directory: SessionDirectory) -> dict[str, Any] | None:
+    """Return what `write_session` recorded; None when it is missing or not readable."""
+    return _read_mapping(directory.session_path)
+
+
+def write_plan(directory: SessionDirectory, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one job a line."""
+    os.makedirs(directory.path, exist_ok=True)
+    dumps = json.JSONEncoder(ensure_ascii=False, separators=(',', ':')).encode
+    _replace(directory.plan_path, ''.join(f'{dumps(row)}\n' for row in rows))
+
+
+def read_plan(directory: SessionDirectory) -> Iterator[dict[str, Any]]:
+    """Yield the rows that `write_plan` wrote; none when there is no plan."""
+    try:
+        content = read_bytes(directory.plan_path)
+    except OSError:
+        return
+    for line in content.decode('utf-8', 'surrogateescape').split('\n'):
+        if line:
+            yield json.loads(line)
+
+
+def write_pack(directory: SessionDirectory, name: str, text: str) -> str:
+    """Write a script that runs many run directories; return its path."""
+    os.makedirs(directory.packs_dir, exist_ok=True)
+    path = directory.pack_path(name)
+    _replace(path, text, 0o777)
+    return path
+
+
+def write_most_recent(root: str, record: Mapping[str, Any]) -> None:
+    """Write which pipeline ran last under `root`: ``{'pipeline': ...}``."""
+    os.makedirs(schedule_dir(root), exist_ok=True)
+    _replace(most_recent_path(root), _json_text(record))
+
+
+def read_most_recent(root: str) -> dict[str, Any] | None:
+    """Return what `write_most_recent` wrote; None when it is missing or not readable."""
+    return _read_mapping(most_recent_path(root))
+
+
+def list_sessions(root: str) -> list[str]:
+    """Return the names of the sessions under `root`, oldest name first."""
+    try:
+        with os.scandir(schedule_dir(root)) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError:
+        return []
+
+
+def _read_mapping(path: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(read_bytes(path).decode('utf-8', 'surrogateescape'))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _replace(path: str, text: str, mode: int = 0o666) -> None:
+    replace_file(path, text, os.getpid(), mode)
+
+
+def _json_text(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, indent=2, ensure_ascii=False, default=str) + '\n'
