@@ -26,7 +26,7 @@ from kwdagger.sessions.handout import Survey, new_reader, surroundings, survey_p
 from kwdagger.sessions.run import RunEnd, RunOptions, planned_queue, run_plan
 from kwdagger.sessions.session import new_session_name, prepare_root, record_session
 from kwdagger.specs.command_script import write_command_script
-from kwdagger.specs.options import OptionsConfig, as_given, as_list, run_verb
+from kwdagger.specs.options import OptionsConfig, as_list, run_verb
 from kwdagger.specs.references import reference_name
 from kwdagger.specs.request import ScheduleRequest, params_text, read_request
 
@@ -36,48 +36,48 @@ class ScheduleEvaluationConfig(OptionsConfig):
 
     __command__ = 'schedule'
 
-    params = scfg.Value(None, type=as_given, help='YAML text or a file: pipeline, matrix, ...')
+    params = scfg.Value(None, type=str, help='YAML text or a file: pipeline, matrix, ...')
     pipeline = scfg.Value(
-        None, type=as_given, help="'file.py::function()', 'pkg.mod.function()' or a .yaml path"
+        None, type=str, help="'file.py::function()', 'pkg.mod.function()' or a .yaml path"
     )
     root_dpath = scfg.Value(
-        './kwdagger_output', type=as_given, help='folder of the run directories'
+        './kwdagger_output', type=str, help='folder of the run directories'
     )
     run = scfg.Value(False, isflag=True, help='0 prints the plan, 1 runs it')
-    backend = scfg.Value('serial', type=as_given, help='serial, tmux or slurm')
-    rerun = scfg.Value(None, type=as_given, help='redo finished jobs: stale or all')
+    backend = scfg.Value('serial', type=str, help='serial, tmux or slurm')
+    rerun = scfg.Value(None, type=str, help='redo finished jobs: stale or all')
     explain = scfg.Value(False, isflag=True, help="print each job's reason and what changed")
     strict = scfg.Value(False, isflag=True, help='refuse parameters that no node declares')
     quiet = scfg.Value(False, isflag=True, help='print only what went wrong')
     max_configs = scfg.Value(None, help='use only the first N rows')
     duplicate_policy = scfg.Value(
-        'first', type=as_given, help='rows that differ outside identity: first, warn or error'
+        'first', type=str, help='rows that differ outside identity: first, warn or error'
     )
     export_script = scfg.Value(
-        None, type=as_given, help='write a bash script that runs the jobs without kwdagger'
+        None, type=str, help='write a bash script that runs the jobs without kwdagger'
     )
     print_commands = scfg.Value('auto', isflag=True, help='print every command that would run')
     print_queue = scfg.Value('auto', isflag=True, help='print the graph of the jobs')
     log = scfg.Value(True, isflag=True, help='write program output to the run directories')
     cache = scfg.Value(True, isflag=True, help='--no-cache is --rerun=all')
     enable_links = scfg.Value(True, isflag=True, help='link run directories along the graph')
-    queue_name = scfg.Value(None, type=as_given, help='name of the queue')
+    queue_name = scfg.Value(None, type=str, help='name of the queue')
     tmux_workers = scfg.Value(8, help='sessions that run side by side (tmux)')
-    devices = scfg.Value(None, type=as_given, help='GPU ids such as 0,1, or auto')
+    devices = scfg.Value(None, type=str, help='GPU ids such as 0,1, or auto')
     virtualenv_cmd = scfg.Value(
-        None, type=as_given, help='shell line that activates an environment, or auto'
+        None, type=str, help='shell line that activates an environment, or auto'
     )
-    slurm_options = scfg.Value(None, type=as_given, help='YAML mapping of sbatch options')
+    slurm_options = scfg.Value(None, type=str, help='YAML mapping of sbatch options')
     other_session_handler = scfg.Value(
-        'ask', type=as_given, help='stale tmux sessions: ask, kill, ignore or auto'
+        'ask', type=str, help='stale tmux sessions: ask, kill, ignore or auto'
     )
-    monitor = scfg.Value('inline', type=as_given, help='inline, or none for no live display')
+    monitor = scfg.Value('inline', type=str, help='inline, or none for no live display')
     skip_existing = scfg.Value(
         False, isflag=True, help='accepted; finished jobs are always skipped'
     )
     with_textual = scfg.Value('auto', isflag=True, help='accepted; has no effect')
     pred_workers = scfg.Value(None, help='accepted; has no effect')
-    print_varied = scfg.Value(None, type=as_given, help='accepted; has no effect')
+    print_varied = scfg.Value(None, type=str, help='accepted; has no effect')
     queue_size = scfg.Value(None, help='removed; use --tmux_workers')
 
     @classmethod

@@ -12,11 +12,6 @@ from kwdagger.errors import InvalidType, UserError
 from kwdagger.specs.yaml_text import load_yaml
 
 
-def as_given(value: Any) -> Any:
-    """Keep an option as it was typed: no splitting at commas, no guessing of types."""
-    return value
-
-
 def as_list(value: Any) -> list[str]:
     """Return an option as a list of texts: YAML list, comma list, one word or None."""
     if value is None:
