@@ -103,6 +103,11 @@ def most_recent_path(root: str) -> str:
     return os.path.join(root, _SCHEDULE_NAME, 'most_recent_run.json')
 
 
+def results_index_path(root: str) -> str:
+    """What was read from the run directories under a root, to be read again only if changed."""
+    return os.path.join(root, _SCHEDULE_NAME, 'results_index.json')
+
+
 @dataclass(frozen=True, slots=True)
 class SessionDirectory:
     """The files of one schedule call under a root."""

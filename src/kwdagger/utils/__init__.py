@@ -1,1 +1,1 @@
-
+"""Old names that users' code imports."""

@@ -1,0 +1,1 @@
+from kwdagger.results.context_item import new_process_context_parser

@@ -1,0 +1,68 @@
+"""Column names as people type and read them: by unambiguous suffix."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from kwdagger.errors import InvalidValue, UnknownName, did_you_mean
+
+_PREFERENCE = ('metrics', 'params', 'resolved_params', 'resources', 'context', 'machine')
+_MARKERS = ('specified',)
+
+
+def find_column(name: str, columns: Sequence[str]) -> str:
+    """Return the column that `name` stands for: its full name or an unambiguous suffix.
+
+    Of columns that say the same thing in several ways the first kind wins: a parameter as asked
+    before the same parameter as resolved.
+
+    Raises:
+        UnknownName: no such column. InvalidValue: several columns end with `name`.
+    """
+    if name in columns:
+        return name
+    found = [column for column in columns if column.endswith(f'.{name}')]
+    found = [column for column in found if not column.startswith(_MARKERS)] or found
+    by_tail: dict[str, str] = {}
+    for column in sorted(found, key=_kind):
+        head, _, tail = column.partition('.')
+        by_tail.setdefault(tail if head in ('params', 'resolved_params') else column, column)
+    if not by_tail:
+        raise UnknownName(f'no column {name!r}{nearest_column(name, columns)}')
+    if len(by_tail) > 1:
+        shown = ', '.join(by_tail.values())
+        raise InvalidValue(f'{name!r} is ambiguous: it could be {shown}')
+    return next(iter(by_tail.values()))
+
+
+def nearest_column(name: str, columns: Iterable[str]) -> str:
+    """Return a did-you-mean for a column name or its last part."""
+    columns = [column for column in columns if not column.startswith(_MARKERS)]
+    short = {column.rpartition('.')[2]: column for column in reversed(columns)}
+    return did_you_mean(name, columns) or did_you_mean(name.rpartition('.')[2], short)
+
+
+def short_names(columns: Sequence[str]) -> dict[str, str]:
+    """Return column -> its shortest suffix that no other of `columns` has.
+
+    >>> short_names(['metrics.a.x', 'metrics.b.x', 'params.a.k'])
+    {'metrics.a.x': 'a.x', 'metrics.b.x': 'b.x', 'params.a.k': 'k'}
+    """
+    counts: Counter[str] = Counter()
+    for column in columns:
+        counts.update(_suffixes(column))
+    return {
+        column: next(suffix for suffix in [*_suffixes(column), column] if counts[suffix] <= 1)
+        for column in columns
+    }
+
+
+def _suffixes(column: str) -> list[str]:
+    parts = column.split('.')
+    return ['.'.join(parts[-count:]) for count in range(1, len(parts) + 1)]
+
+
+def _kind(column: str) -> int:
+    head = column.partition('.')[0]
+    return _PREFERENCE.index(head) if head in _PREFERENCE else len(_PREFERENCE)

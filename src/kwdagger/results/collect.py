@@ -1,0 +1,66 @@
+"""From targets to result tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from kwdagger.pipeline.node import ProcessNode
+from kwdagger.pipeline.pipeline import Pipeline
+from kwdagger.results.discovery import run_directories, run_pattern
+from kwdagger.results.lineage import ParameterGroups, result_row
+from kwdagger.results.record import RunRecord
+from kwdagger.results.run_loader import RunLoader
+from kwdagger.results.table import ResultTable, rows_to_frame
+
+
+def collect_results(
+    pipeline: Pipeline,
+    roots: Sequence[str],
+    node_names: Sequence[str] | None = None,
+    workers: int = 1,
+    remember: bool = True,
+) -> dict[str, ResultTable]:
+    """Return node name -> its results below `roots`.
+
+    Args:
+        node_names: all nodes of the pipeline if None.
+        workers: how many processes may load at once.
+        remember: whether the results index of each root is used and updated.
+    """
+    loader = RunLoader(pipeline, roots, workers, remember)
+    groups = ParameterGroups(pipeline)
+    names = pipeline.node_order if node_names is None else node_names
+    tables = {
+        name: _collect_node(pipeline.node_dict[name], roots, loader, groups) for name in names
+    }
+    loader.save()
+    return tables
+
+
+def _collect_node(
+    node: ProcessNode, roots: Sequence[str], loader: RunLoader, groups: ParameterGroups
+) -> ResultTable:
+    places = {path: root for root in roots for path in run_directories(node, root)}
+    records = loader.load(node, list(places))
+    usable = [record for record in records if record.done and record.problem is None]
+    rows = []
+    algorithm = {}
+    for record in usable:
+        row, parameters = result_row(
+            node.name, record, loader.ancestors(record), groups, places[record.path]
+        )
+        algorithm.setdefault(row['param_hashid'], parameters)
+        rows.append(row)
+    return ResultTable(
+        node.name,
+        rows_to_frame(rows, node.name),
+        algorithm,
+        dict(Counter(record.state for record in records)),
+        tuple(_problem(record) for record in records if record.problem is not None),
+        tuple(run_pattern(node, root) for root in roots),
+    )
+
+
+def _problem(record: RunRecord) -> str:
+    return f'{record.problem}'
