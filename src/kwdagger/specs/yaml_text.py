@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -64,6 +65,8 @@ def read_text_or_path(arg: str | os.PathLike[str], what: str) -> tuple[str, str]
 def line_of(text: str, *path: str | int) -> int | None:
     """Return the 1-based line of the key (or list item) that `path` leads to, if it is there.
 
+    A key where the text has a list is looked for in the items of the list.
+
     >>> line_of('matrix:\\n  fit.depth: [1, 2]', 'matrix', 'fit.depth')
     2
     """
@@ -71,13 +74,7 @@ def line_of(text: str, *path: str | int) -> int | None:
         node = yaml.compose(text, Loader=_Loader)
     except (yaml.YAMLError, RecursionError):
         return None
-    line = None
-    for step in path:
-        found = _step(node, step)
-        if found is None:
-            return None
-        node, line = found
-    return line
+    return next(_lines(node, path), None) if path else None
 
 
 def dump_yaml(value: Value) -> str:
@@ -94,24 +91,30 @@ def dump_yaml(value: Value) -> str:
     return text.removesuffix('...\n')
 
 
-def _step(node: Any, step: str | int) -> tuple[Any, int] | None:
-    """Return the node one step below `node`, and the line where that step stands."""
+def _lines(node: Any, path: tuple[str | int, ...]) -> Iterator[int]:
+    """Yield the line of each place that `path` leads to from `node`."""
+    step, *rest = path
+    for line, found in _places(node, step):
+        if rest:
+            yield from _lines(found, tuple(rest))
+        else:
+            yield line
+
+
+def _places(node: Any, step: str | int) -> Iterator[tuple[int, Any]]:
+    """Yield the nodes one step below `node`, each with the line where that step stands."""
     if isinstance(node, yaml.SequenceNode):
-        if not isinstance(step, int) or not -len(node.value) <= step < len(node.value):
-            return None
-        return node.value[step], node.value[step].start_mark.line + 1
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    for key, value in node.value:
-        if key.value == str(step):
-            return value, key.start_mark.line + 1
-    for key, value in node.value:
-        if key.value == _MERGE:
-            sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
-            found = next(filter(None, (_step(source, step) for source in sources)), None)
-            if found:
-                return found
-    return None
+        for number, item in enumerate(node.value):
+            if number == step:
+                yield item.start_mark.line + 1, item
+            elif isinstance(step, str):
+                yield from _places(item, step)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(step):
+                yield key.start_mark.line + 1, value
+            elif key.value == _MERGE:
+                yield from _places(value, step)
 
 
 class _BlockDumper(_Dumper):  # type: ignore[misc]
