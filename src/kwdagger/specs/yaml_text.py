@@ -88,7 +88,7 @@ def dump_yaml(value: Value) -> str:
         allow_unicode=True,
         width=10**6,
     )
-    return text.removesuffix('...\n')
+    return text[:-4] if text.endswith('\n...\n') else text  # the end mark after a lone scalar
 
 
 def _lines(node: Any, path: tuple[str | int, ...]) -> Iterator[int]:
@@ -117,7 +117,7 @@ def _places(node: Any, step: str | int) -> Iterator[tuple[int, Any]]:
                 yield from _places(value, step)
 
 
-class _BlockDumper(_Dumper):  # type: ignore[misc]
+class _BlockDumper(_Dumper):
     """Quotes what either YAML 1.1 or 1.2 would take for something other than text."""
 
     def ignore_aliases(self, _value: Any) -> bool:

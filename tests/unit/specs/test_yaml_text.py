@@ -335,6 +335,7 @@ VALUE = st.recursive(
 @example({'a': 'x' * 300 + ' ' + 'y' * 300})
 @example({'a\nb': 'c\n\n', 'd': ' lead\n trail \n'})
 @example('x')
+@example('...\n')
 @example(1e22)
 def test_round_trip(value):
     text = dump_yaml(value)
