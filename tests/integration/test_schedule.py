@@ -196,9 +196,9 @@ def test_upstream_that_ran_again_makes_dependants_stale(work):
     next(Path('results/gen').glob('*/gen.json')).unlink()
     shown = schedule('--run=1')
     assert 'output missing 1' in shown.stdout
-    assert 'upstream ran again 2 (kept)' in shown.stdout
+    assert 'upstream ran again (kept) 2' in shown.stdout
     assert len(calls()) == 10
-    assert 'upstream ran again 2 (kept)' in schedule('--run=1').stdout
+    assert 'upstream ran again (kept) 2' in schedule('--run=1').stdout
     schedule('--run=1', '--rerun=stale')
     assert len(calls()) == 12
     assert 'nothing to do' in schedule('--run=1').stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shlex
@@ -47,8 +48,13 @@ class Fingerprints:
         return self._stats[full]
 
     def exists(self, path: str) -> bool:
-        """Whether a path exists, from the same one stat."""
-        return self.stat(path) is not None
+        """Whether a path, or the first match of a glob pattern, exists."""
+        full = os.path.expanduser(path)
+        if self.stat(full) is not None:
+            return True
+        if not glob.has_magic(full):
+            return False
+        return next(glob.iglob(os.path.join(self._cwd, full)), None) is not None
 
     def scripts(self, executable: str) -> list[str]:
         """Return the script files that an executable's text names, as spelled there."""
