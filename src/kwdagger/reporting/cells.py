@@ -1,0 +1,82 @@
+"""Cells of tables as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from kwdagger.analysis.query import plain_cell
+from kwdagger.values import scalar_text
+
+ABSENT = '-'
+_DIGITS = 4
+_FINEST = 7
+_LONGEST = 48
+
+
+def is_number(value: Any) -> bool:
+    """Whether a cell is a number (truth values are not)."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def column_texts(values: Sequence[Any]) -> list[str]:
+    """Return the cells of a column as text; numbers share one sensible number of decimals.
+
+    >>> column_texts([0.91234, 12.5, None])
+    ['0.9123', '12.5000', '-']
+    """
+    cells = [plain_cell(value) for value in values]
+    numbers = [cell for cell in cells if is_number(cell)]
+    if not any(isinstance(number, float) for number in numbers):
+        return [cell_text(cell) for cell in cells]
+    decimals = _decimals([float(number) for number in numbers])
+    return [
+        f'{cell:.{decimals}f}' if is_number(cell) and decimals is not None else cell_text(cell)
+        for cell in cells
+    ]
+
+
+def parameter_texts(values: Sequence[Any]) -> list[str]:
+    """Return parameter values as they were given: 0.1 stays 0.1."""
+    return [cell_text(plain_cell(value), '.15g') for value in values]
+
+
+def cell_text(value: Any, number_format: str = '.4g') -> str:
+    """Return one cell as one line of text."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, float):
+        return format(value, number_format)
+    return shortened(' '.join(scalar_text(value).split()))
+
+
+def shortened(text: str, longest: int = _LONGEST) -> str:
+    """Return text cut in its middle to at most `longest` characters."""
+    if len(text) <= longest:
+        return text
+    head = (longest - 3) // 3
+    return f'{text[:head]}...{text[len(text) - (longest - 3 - head) :]}'
+
+
+def _decimals(numbers: Sequence[float]) -> int | None:
+    """Return how many decimals tell the numbers apart, or None if powers of ten must."""
+    finite = [abs(number) for number in numbers if math.isfinite(number)]
+    largest = max(finite, default=0.0)
+    smallest = min((number for number in finite if number), default=0.0)
+    if largest >= 1e9 or (smallest and smallest < 1e-4 and largest < 1e-3):
+        return None
+    if all(number == int(number) for number in finite):
+        return 0 if largest >= 1000 else 1
+    before = len(str(int(largest))) if largest >= 1 else 0
+    decimals = max(_DIGITS - before, 1 if before < _DIGITS else 0)
+    distinct = len(set(numbers))
+    while decimals < _FINEST - before and _distinct(numbers, decimals) < distinct:
+        decimals += 1
+    while decimals > 1 and all(number == round(number, decimals - 1) for number in finite):
+        decimals -= 1
+    return decimals
+
+
+def _distinct(numbers: Sequence[float], decimals: int) -> int:
+    return len({f'{number:.{decimals}f}' for number in numbers})
