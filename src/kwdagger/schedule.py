@@ -24,7 +24,12 @@ from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.sessions.export import export_script
 from kwdagger.sessions.handout import Survey, new_reader, surroundings, survey_plan
 from kwdagger.sessions.run import RunEnd, RunOptions, planned_queue, run_plan
-from kwdagger.sessions.session import new_session_name, prepare_root, record_session
+from kwdagger.sessions.session import (
+    check_session_name,
+    new_session_name,
+    prepare_root,
+    record_session,
+)
 from kwdagger.specs.command_script import write_command_script
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
 from kwdagger.specs.references import reference_name
@@ -40,9 +45,7 @@ class ScheduleEvaluationConfig(OptionsConfig):
     pipeline = scfg.Value(
         None, type=str, help="'file.py::function()', 'pkg.mod.function()' or a .yaml path"
     )
-    root_dpath = scfg.Value(
-        './kwdagger_output', type=str, help='folder of the run directories'
-    )
+    root_dpath = scfg.Value('./kwdagger_output', type=str, help='folder of the run directories')
     run = scfg.Value(False, isflag=True, help='0 prints the plan, 1 runs it')
     backend = scfg.Value('serial', type=str, help='serial, tmux or slurm')
     rerun = scfg.Value(None, type=str, help='redo finished jobs: stale or all')
@@ -61,6 +64,9 @@ class ScheduleEvaluationConfig(OptionsConfig):
     log = scfg.Value(True, isflag=True, help='write program output to the run directories')
     cache = scfg.Value(True, isflag=True, help='--no-cache is --rerun=all')
     enable_links = scfg.Value(True, isflag=True, help='link run directories along the graph')
+    session = scfg.Value(
+        None, type=str, help='name of this call, for nodes that repeat each session'
+    )
     queue_name = scfg.Value(None, type=str, help='name of the queue')
     tmux_workers = scfg.Value(8, help='sessions that run side by side (tmux)')
     devices = scfg.Value(None, type=str, help='GPU ids such as 0,1, or auto')
@@ -100,6 +106,7 @@ class Prepared:
     survey: Survey
     problems: list[Problem]
     notices: list[str]
+    session: str
 
 
 def run_schedule(config: Mapping[str, Any]) -> int:
@@ -141,6 +148,7 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     rows = expand(request.grid, config['max_configs'])
     notices = check_keys(request.pipeline, rows, bool(config['strict']), request.place)
     given_root = os.fspath(config['root_dpath'])
+    session = check_session_name(config['session'] or new_session_name())
     plan = compile_plan(
         request.pipeline,
         rows,
@@ -149,12 +157,13 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
         cache=bool(config['cache']),
         duplicate_policy=config['duplicate_policy'],
         slurm_options=request.slurm_options,
+        session=session,
     )
     check_places(plan)
     reader = new_reader()
     survey = survey_plan(plan, reader, config['rerun'] if config['cache'] else 'all')
     problems = input_problems(plan, survey.decisions, reader.exists)
-    return Prepared(request, rows, plan, survey, problems, notices)
+    return Prepared(request, rows, plan, survey, problems, notices, session)
 
 
 def check_options(config: Mapping[str, Any]) -> None:
@@ -228,7 +237,7 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
     plan, survey = prepared.plan, prepared.survey
     started = time.monotonic()
     prepare_root(plan.root)
-    session = SessionDirectory(plan.root, new_session_name())
+    session = SessionDirectory(plan.root, prepared.session)
     record_session(
         session,
         plan,

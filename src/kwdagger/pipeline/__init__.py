@@ -3,7 +3,8 @@
 from typing import Any
 
 from kwdagger.pipeline.gather import GatherConnection, GatherSpec, GroupByKey, StoredGroupByKey
-from kwdagger.pipeline.node import PathSpec, ProcessNode
+from kwdagger.pipeline.job_view import PathSpec
+from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.parameters import Collection, Configurable, Param
 from kwdagger.pipeline.pipeline import (
     DUPLICATE_POLICIES,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 import itertools
 import os
-import re
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import ubelt as ub
 
 from kwdagger.errors import InvalidType, InvalidValue, UnknownName, did_you_mean
 from kwdagger.pipeline import upward
+from kwdagger.pipeline.job_view import JobView, PathSpec
 from kwdagger.pipeline.parameters import (
     GROUPS,
     Collection,
@@ -24,20 +24,18 @@ from kwdagger.pipeline.parameters import (
 )
 from kwdagger.pipeline.ports import (
     InputNode,
-    Node,
     OutputNode,
     ParamNode,
     Port,
     connect_nodes,
 )
 from kwdagger.pipeline.slurm_options import SlurmOptions, coerce_slurm_options
-from kwdagger.values import Value, argument_text, canonical_json, normalize_mapping
+from kwdagger.values import Value, normalize_mapping
 
 if TYPE_CHECKING:
     from kwdagger.pipeline.gather import GatherConnection, GatherSpec
     from kwdagger.plan.job import Job
 
-PathSpec: TypeAlias = str | os.PathLike[str]
 
 _CLASS_ATTRIBUTES = (
     'executable',
@@ -50,12 +48,14 @@ _CLASS_ATTRIBUTES = (
     'resumable',
     'environment',
     'preamble',
+    'repeat',
+    'fingerprint',
 )
 _TYPOS = {'perf_config': 'perf_params', 'algo_config': 'algo_params'}
 _unnamed = itertools.count(1)
 
 
-class ProcessNode(Node):
+class ProcessNode(JobView):
     """One program: its executable, its paths, its parameters.
 
     Users subclass it and set class attributes, or pass the same names as keywords; a keyword
@@ -78,6 +78,8 @@ class ProcessNode(Node):
         allow_extra_params: whether undeclared parameters are accepted without a question.
         resumable: whether a new attempt finds the files of the interrupted one.
         environment: variables set for the program. preamble: shell text run before setup.
+        repeat: ``'session'`` measures anew in every session: the session enters the id.
+        fingerprint: ``'content'`` compares contents of input files, not size and time.
 
     Raises:
         UnknownName: `primary_out_key` is no output.
@@ -102,6 +104,8 @@ class ProcessNode(Node):
     resumable: bool = False
     environment: Mapping[str, str] | None = None
     preamble: str | Sequence[str] | None = None
+    repeat: str | None = None
+    fingerprint: str | None = None
     extra_node_spec_keys: Sequence[str] = ()
 
     def __init__(
@@ -294,13 +298,6 @@ class ProcessNode(Node):
         self._binding = None
         upward.configure_alone(self)
 
-    @property
-    def _job(self) -> Job:
-        if self._binding is None:
-            upward.configure_alone(self)
-        assert self._binding is not None
-        return self._binding
-
     def bound_to(self, job: Job, jobs: Mapping[str, Job] | None = None) -> ProcessNode:
         """Return a copy of this node that answers for `job`, one of `jobs`."""
         node = copy.copy(self)
@@ -313,95 +310,6 @@ class ProcessNode(Node):
         for name, port in self.inputs.items():
             node.inputs[name].gather = port.gather
         return node
-
-    def _binding_sources(self) -> list[tuple[str, tuple[str, str]]]:
-        """Return (input, (process id, output)) for every produced input of this job."""
-        return [
-            (name.removeprefix('__input__.'), (part['source_process_id'], part['source_port']))
-            for name, record in self._job.sources.items()
-            for part in record.get('sources', [record])
-            if 'source_process_id' in part
-        ]
-
-    @property
-    def effective_slurm_options(self) -> dict[str, Value]:
-        """The layered Slurm request of this job."""
-        return dict(self._job.slurm_options)
-
-    @property
-    def final_in_paths(self) -> dict[str, Value]:
-        """Input name -> value; None where nothing supplies it."""
-        job = self._job
-        return {
-            name: _as_paths(value) if name in job.produced else value
-            for name, value in job.inputs.items()
-        }
-
-    @property
-    def final_input_config(self) -> dict[str, Value]:
-        """The input values, under the name that pairs with `final_algo_config`."""
-        return self.final_in_paths
-
-    @property
-    def final_out_paths(self) -> dict[str, Any]:
-        """Output name -> path; an explicitly configured one is returned as given."""
-        job = self._job
-        return {
-            name: value if value is None or name in job.explicit else ub.Path(value)
-            for name, value in job.outputs.items()
-        }
-
-    @property
-    def final_algo_config(self) -> dict[str, Value]:
-        """The algorithm parameters: declared defaults, explicit and shared values."""
-        return dict(self._job.params)
-
-    @property
-    def final_perf_config(self) -> dict[str, Value]:
-        """The performance parameters: declared defaults, explicit and shared values."""
-        return dict(self._job.perf)
-
-    @property
-    def final_config(self) -> dict[str, Value]:
-        """Every value that reaches the command line."""
-        job = self._job
-        final: dict[str, Value] = dict(job.explicit)
-        if not self._no_inarg:
-            final.update(self.final_in_paths)
-        if not self._no_outarg:
-            final.update(self.final_out_paths)
-        final.update(job.params)
-        final.update(job.perf)
-        return final
-
-    @property
-    def final_node_dpath(self) -> Any:
-        """The run directory (`ubelt.Path`)."""
-        return ub.Path(self._job.rundir)
-
-    def gather_manifest_path(self, name: str) -> Any:
-        """Return the file that lists the paths gathered into an input (`ubelt.Path`)."""
-        return ub.Path(upward.gather_path(self._job.rundir, name))
-
-    @property
-    def algo_id(self) -> str:
-        """``<name>_algo_id_<12 base36>``: node name and algorithm parameters."""
-        return self._job.algo_id
-
-    @property
-    def process_id(self) -> str:
-        """``<name>_id_<12 base36>``: the algorithm and its effective inputs."""
-        return self._job.id
-
-    @property
-    def depends(self) -> dict[str, Value]:
-        """What identity rests on: the algorithm id and the inputs, ``{root}`` for the root."""
-        return self._job.depends()
-
-    @property
-    def condensed(self) -> dict[str, str]:
-        """The ids that path templates may name."""
-        return {f'{self.name}_algo_id': self.algo_id, f'{self.name}_id': self.process_id}
 
     @property
     def template_group_dpath(self) -> Any:
@@ -434,35 +342,6 @@ class ProcessNode(Node):
             return self._given_node_dpath
         return os.path.join(self.group_template(root), f'{{{self.name}_id}}')
 
-    # The command
-
-    @property
-    def command(self) -> Any:
-        """The shell text that runs the program. Override it (property or method) at will."""
-        return default_command(self.executable or '', self.final_config)
-
-    def command_text(self) -> str:
-        """Return the command, calling an override that is a method."""
-        command = self.command
-        return str(command() if callable(command) else command)
-
-    def test_is_computed_command(self) -> str | None:
-        """Return the shell test that is true when the result is there, or None."""
-        return upward.guard_text(self)
-
-    def final_command(self) -> str:
-        """Return the command behind its guard, as one would paste it into a shell."""
-        return upward.guarded_command(self)
-
-    @property
-    def does_exist(self) -> bool:
-        """Whether every output of this job exists (False without outputs)."""
-        return upward.outputs_exist(self)
-
-    def requested_provenance_record(self) -> dict[str, str]:
-        """Return what job_config.json records as requested, each value as JSON text."""
-        return {key: canonical_json(value) for key, value in upward.requested(self).items()}
-
     # Results
 
     def load_result(self, node_dpath: PathSpec) -> dict[str, Any]:
@@ -479,16 +358,6 @@ class ProcessNode(Node):
         return []
 
 
-def default_command(executable: str, config: Mapping[str, Value]) -> str:
-    """Return `executable` followed by one argument a line, sorted by key."""
-    executable = executable.rstrip()
-    if not config:
-        return executable
-    executable = re.sub(r'\s*\\\Z', '', executable)
-    arguments = [argument_text(key, config[key]) for key in sorted(config)]
-    return ' \\\n    '.join([executable, *arguments])
-
-
 def _merged_group(
     declared: Collection, derived: dict[str, Value], claimed: set[str]
 ) -> dict[str, Value]:
@@ -500,12 +369,6 @@ def _merged_group(
         if name not in claimed:
             merged.setdefault(name, default)
     return merged
-
-
-def _as_paths(value: Value) -> Any:
-    if isinstance(value, list):
-        return [_as_paths(item) for item in value]
-    return ub.Path(value) if isinstance(value, str) else value
 
 
 def _unique(nodes: list[ProcessNode]) -> list[ProcessNode]:

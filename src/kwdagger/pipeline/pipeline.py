@@ -10,7 +10,8 @@ import ubelt as ub
 from kwdagger.errors import DuplicateName, InvalidValue, NotCompilable
 from kwdagger.pipeline import graphs, upward
 from kwdagger.pipeline.gather import GatherConnection
-from kwdagger.pipeline.node import PathSpec, ProcessNode, check_node_type
+from kwdagger.pipeline.job_view import PathSpec
+from kwdagger.pipeline.node import ProcessNode, check_node_type
 
 if TYPE_CHECKING:
     from kwdagger.plan.compiled import CompiledPipeline

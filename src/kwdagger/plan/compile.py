@@ -154,40 +154,30 @@ class _Compiler:
         return list(names)
 
     def _resolve(self, template: NodeTemplate, index: int, row: _Row) -> Resolved:
+        """Give one node in one row its values, and find or make the job that does its work."""
         explicit = dict(row.nodes.get(template.name, _NOTHING))
         enabled = explicit.pop('__enabled__', True)
-        override = explicit.pop('__slurm_options__', None)
+        slurm_options = resolve_slurm_options(
+            pipeline_base=self.slurm_options,
+            row_global=row.slurm_options,
+            node_default=template.node.slurm_options,
+            node_override=explicit.pop('__slurm_options__', None),
+        )
         upstream = {name: self.resolved[name][index] for name in self._upstream_names(template)}
-        algo, perf, param_sources, param_forwarded = resolve_params(template, explicit, upstream)
+        params = resolve_params(template, explicit, upstream)
         inputs = resolve_inputs(template, explicit, upstream)
-        gathers = self._gathers(template, explicit, algo, inputs.values, upstream)
-        algo_id = self.identities.algo_id(template.name, algo, template.neutrals)
+        gathers = self._gathers(template, {**explicit, **params.algo}, inputs.values, upstream)
+        algo_id = self.identities.algo_id(template.name, params.algo, template.neutrals)
         after = tuple(dict.fromkeys(upstream[name].job.id for name in template.after))
-        input_forms = {
-            name: self.identities.form(value)
-            for name, value in inputs.values.items()
-            if name not in gathers
-        }
-        payload: dict[str, Value] = {'algo': algo_id, 'inputs': input_forms}
-        if gathers:
-            payload['gathers'] = {
-                name: [gather.spec.as_mapping(), list(gather.forms)]
-                for name, gather in gathers.items()
-            }
-        if after:
-            payload['after'] = list(after)
-        if getattr(template.node, 'repeat', None) == 'session':
-            payload['session'] = self.session
-        process_id = self.identities.process_id(template.name, payload)
+        process_id = self._process_id(template, algo_id, inputs.values, gathers, after)
         ids = {f'{template.name}_id': process_id, f'{template.name}_algo_id': algo_id}
         rundir = template.rundir(self.root, ids)
-        outputs = template.output_paths(rundir, ids, explicit)
+        place = RunDirectory(rundir)
         gathers = {
-            name: replace(gather, manifest_path=RunDirectory(rundir).gather_path(name))
+            name: replace(gather, manifest_path=place.gather_path(name))
             for name, gather in gathers.items()
         }
-        for name, gather in gathers.items():
-            inputs.values[name] = gather.manifest_path
+        inputs.values.update({name: gather.manifest_path for name, gather in gathers.items()})
         members = [member for gather in gathers.values() for member, _ in gather.members]
         job = Job(
             id=process_id,
@@ -196,40 +186,60 @@ class _Compiler:
             root=self.root,
             rundir=rundir,
             explicit=explicit,
-            params=algo,
-            perf=perf,
+            params=params.algo,
+            perf=params.perf,
             inputs=inputs.values,
             produced=frozenset([*inputs.produced, *gathers]),
-            outputs=outputs,
+            outputs=template.output_paths(rundir, ids, explicit),
             depends_on=tuple(dict.fromkeys([*inputs.producers, *members, *after])),
-            sources={**inputs.sources, **param_sources},
-            forwarded={**inputs.forwarded, **param_forwarded},
+            sources={**inputs.sources, **params.sources},
+            forwarded={**inputs.forwarded, **params.forwarded},
             gathers=gathers,
             after=after,
             enabled=enabled,
-            slurm_options=resolve_slurm_options(
-                pipeline_base=self.slurm_options,
-                row_global=row.slurm_options,
-                node_default=template.node.slurm_options,
-                node_override=override,
-            ),
+            slurm_options=slurm_options,
             row=index,
         )
-        return Resolved(self._admit(job), algo, perf, inputs.values, inputs.origins, upstream)
+        first = self._admit(job)
+        return Resolved(first, params.algo, params.perf, inputs.values, inputs.origins, upstream)
+
+    def _process_id(
+        self,
+        template: NodeTemplate,
+        algo_id: str,
+        inputs: Mapping[str, Value],
+        gathers: Mapping[str, GatherMembers],
+        after: tuple[str, ...],
+    ) -> str:
+        payload: dict[str, Value] = {
+            'algo': algo_id,
+            'inputs': {
+                name: self.identities.form(value)
+                for name, value in inputs.items()
+                if name not in gathers
+            },
+        }
+        if gathers:
+            payload['gathers'] = {
+                name: [gather.spec.as_mapping(), list(gather.forms)]
+                for name, gather in gathers.items()
+            }
+        if after:
+            payload['after'] = list(after)
+        if template.node.repeat == 'session':
+            payload['session'] = self.session
+        return self.identities.process_id(template.name, payload)
 
     def _gathers(
         self,
         template: NodeTemplate,
-        explicit: Mapping[str, Value],
-        algo: Mapping[str, Value],
+        own: Mapping[str, Value],
         inputs: Mapping[str, Value],
         upstream: Mapping[str, Resolved],
     ) -> dict[str, GatherMembers]:
         if not self.with_gathers:
             return {}
-        return gather_inputs(
-            template, {**explicit, **algo}, inputs, upstream, self.gather_index, self.identities
-        )
+        return gather_inputs(template, own, inputs, upstream, self.gather_index, self.identities)
 
     def _admit(self, job: Job) -> Job:
         """Return the one job that does this work: the first that asked for it."""

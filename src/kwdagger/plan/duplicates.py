@@ -13,9 +13,10 @@ def difference(first: Job, other: Job) -> str:
     fields = [name for name in before if _text(before[name]) != _text(after[name])]
     if not fields:
         return ''
+    what = 'the same process identity'
     lines = [
-        f'Row {first.row} and row {other.row} resolve node {first.node.name!r} to the same '
-        f'process identity {first.id!r}, but differ in what identity does not include:'
+        f'Row {first.row} and row {other.row} resolve node {first.node.name!r} to {what} '
+        + f'{first.id!r}, but differ in what identity does not include:'
     ]
     for name in fields:
         lines.append(f'  {name}:')

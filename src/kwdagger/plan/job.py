@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kwdagger.pipeline.gather import GatherSpec
-from kwdagger.pipeline.node import ProcessNode, default_command
+from kwdagger.pipeline.job_view import JobView, default_command
+from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.values import ROOT_TOKEN, Value, relocatable
 
@@ -66,7 +67,7 @@ class Job:
     def command(self) -> str:
         """The plain shell text that runs the program."""
         node = self.node
-        if type(node).command is ProcessNode.command:
+        if type(node).command is JobView.command:
             return default_command(node.executable or '', self.final_config())
         return node.bound_to(self).command_text()
 

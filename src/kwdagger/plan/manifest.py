@@ -102,7 +102,7 @@ def plan_fingerprints(plan: Plan, reader: Fingerprints) -> dict[str, dict[str, V
             'code': code[job.node.name],
             'inputs': {
                 str(relocatable(path, job.root)): reader.content(path)
-                if getattr(job.node, 'fingerprint', None) == 'content'
+                if job.node.fingerprint == 'content'
                 else reader.stat(path)
                 for path in external_inputs(job)
             },

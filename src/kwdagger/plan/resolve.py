@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from kwdagger.errors import InvalidValue
 from kwdagger.plan.job import Job
-from kwdagger.plan.template import InputTemplate, NodeTemplate, PortName
+from kwdagger.plan.template import InputTemplate, NodeTemplate, ParamTemplate, PortName
 from kwdagger.values import Value, rendered
 
 
@@ -139,50 +138,71 @@ def _note_shared(
         result.sources[f'__input__.{item.name}'] = record
 
 
+@dataclass(slots=True)
+class ResolvedParams:
+    """The parameters of one node in one row.
+
+    Attributes:
+        sources: provenance of shared values by ``__parameter__.<name>``.
+        forwarded: the shared values themselves.
+    """
+
+    algo: dict[str, Value] = field(default_factory=dict)
+    perf: dict[str, Value] = field(default_factory=dict)
+    sources: dict[str, dict[str, Value]] = field(default_factory=dict)
+    forwarded: dict[str, Value] = field(default_factory=dict)
+
+
 def resolve_params(
     template: NodeTemplate, explicit: Mapping[str, Value], upstream: Mapping[str, Resolved]
-) -> tuple[dict[str, Value], dict[str, Value], dict[str, Any], dict[str, Value]]:
+) -> ResolvedParams:
     """Give every parameter its value: explicit > shared > default.
-
-    Returns:
-        algorithm parameters, performance parameters, provenance of shared values by
-        ``__parameter__.<name>``, and the shared values themselves.
 
     Raises:
         InvalidValue: an explicit and a shared value, or two shared values, disagree.
     """
-    algo: dict[str, Value] = {}
-    perf: dict[str, Value] = {}
-    sources: dict[str, Any] = {}
-    forwarded: dict[str, Value] = {}
+    result = ResolvedParams()
     for item in template.params:
-        group = perf if item.is_perf else algo
-        if item.shared:
-            target = f'{template.name}.{item.name}'
-            shared = {
-                (node, port): upstream[node].param(port)
-                for node, port in item.shared
-                if upstream[node].param(port) is not None
-            }
-            value = _agreed(target, item.name in explicit, explicit.get(item.name), shared)
-            for node, port in shared:
-                sources[f'__parameter__.{item.name}'] = {
-                    'source': f'{node}.{port}',
-                    'target': target,
-                    'source_kind': 'parameter',
-                    'value': shared[node, port],
-                }
-            if shared and item.name not in explicit:
-                group[item.name] = forwarded[item.name] = value
-                continue
+        group = result.perf if item.is_perf else result.algo
+        if item.shared and _share(result, group, template.name, item, explicit, upstream):
+            continue
         if item.name in explicit:
             group[item.name] = explicit[item.name]
         elif item.has_default:
             group[item.name] = item.default
     for name, value in explicit.items():
         if name not in template.own_names:
-            algo[name] = value
-    return algo, perf, sources, forwarded
+            result.algo[name] = value
+    return result
+
+
+def _share(
+    result: ResolvedParams,
+    group: dict[str, Value],
+    node_name: str,
+    item: ParamTemplate,
+    explicit: Mapping[str, Value],
+    upstream: Mapping[str, Resolved],
+) -> bool:
+    """Take a shared value if there is one; return whether it was taken."""
+    target = f'{node_name}.{item.name}'
+    shared = {
+        (node, port): upstream[node].param(port)
+        for node, port in item.shared
+        if upstream[node].param(port) is not None
+    }
+    value = _agreed(target, item.name in explicit, explicit.get(item.name), shared)
+    for node, port in shared:
+        result.sources[f'__parameter__.{item.name}'] = {
+            'source': f'{node}.{port}',
+            'target': target,
+            'source_kind': 'parameter',
+            'value': shared[node, port],
+        }
+    if not shared or item.name in explicit:
+        return False
+    group[item.name] = result.forwarded[item.name] = value
+    return True
 
 
 def _agreed(

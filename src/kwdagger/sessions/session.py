@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import platform
+import re
 import secrets
 import socket
 import subprocess
@@ -26,6 +27,19 @@ from kwdagger.values import Value
 def new_session_name() -> str:
     """Return a name that sorts by time and that no other call has."""
     return f'{time.strftime("%Y%m%dT%H%M%S", time.gmtime())}-{secrets.token_hex(3)}'
+
+
+def check_session_name(name: str) -> str:
+    """Return `name` if it can be a folder.
+
+    Raises:
+        InvalidValue: it cannot.
+    """
+    if not re.fullmatch(r'[\w][\w.+-]*', name):
+        raise InvalidValue(
+            f'session name {name!r} cannot be a folder: use letters, digits, dots and hyphens'
+        )
+    return name
 
 
 def prepare_root(root: str) -> None:

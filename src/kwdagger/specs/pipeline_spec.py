@@ -13,7 +13,8 @@ from kwdagger.errors import (
     did_you_mean,
 )
 from kwdagger.pipeline.gather import GatherSpec
-from kwdagger.pipeline.node import PathSpec, ProcessNode
+from kwdagger.pipeline.job_view import PathSpec
+from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.parameters import Collection, Param
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.pipeline.ports import Port
@@ -33,6 +34,8 @@ _OPTION_KEYS = (
     'resumable',
     'environment',
     'preamble',
+    'repeat',
+    'fingerprint',
 )
 _GROUP_KEYS = ('in_paths', 'out_paths', 'algo_params', 'perf_params')
 _RESULT_KEYS = ('metrics', 'vantage_points', 'result', 'load_result')

@@ -7,7 +7,8 @@ from typing import Any
 
 from kwdagger.errors import InvalidType
 from kwdagger.pipeline import upward
-from kwdagger.pipeline.node import PathSpec, ProcessNode
+from kwdagger.pipeline.job_view import PathSpec
+from kwdagger.pipeline.node import ProcessNode
 
 
 class YamlProcessNode(ProcessNode):

@@ -268,3 +268,17 @@ def test_views_are_recomputed():
     assert len(compiled.nodes) == 2
     node = compiled.nodes_by_name['ev'][0]
     assert node.inputs['inp'].pred[0].parent is compiled.nodes_by_name['gen'][0]
+
+
+def test_a_node_that_repeats_each_session_gets_a_new_process_of_the_same_algorithm():
+    from kwdagger.plan.compile import compile_plan
+
+    def job(session, repeat):
+        node = ProcessNode(name='n', executable='x', algo_params={'a': 1}, repeat=repeat)
+        (found,) = compile_plan(Pipeline([node]), [{}], '/r', session=session).jobs.values()
+        return found
+
+    first, second = job('monday', 'session'), job('tuesday', 'session')
+    assert first.id != second.id
+    assert first.algo_id == second.algo_id
+    assert job('monday', None).id == job('tuesday', None).id
