@@ -180,19 +180,20 @@ def aggregate_tables(
     if not as_list(config['eval_nodes']):
         found = {name: table for name, table in found.items() if table.has_metrics()} or found
     queries = node_queries(query_spec(config['query']), list(found))
-    metric_options = [
-        'auto' if config[name] == 'auto' else as_list(config[name])
+    primary, display = (
+        'auto' if config[name] in (None, 'auto') else as_list(config[name])
         for name in ('primary_metric_cols', 'display_metric_cols')
-    ]
+    )
     aggregators = {}
     for name, table in found.items():
         whole = Aggregator(
             table.frame,
             config['output_dpath'],
             name,
-            *metric_options,
-            dag=pipeline,
-            result=table,
+            primary,
+            display,
+            pipeline,
+            table,
         ).build()
         aggregators[name] = whole.filterto(query=queries[name]) if name in queries else whole
     return aggregators

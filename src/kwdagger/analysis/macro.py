@@ -93,9 +93,7 @@ def _averaged(
     return average
 
 
-def _combined(
-    column: str, by_group: list[list[Any]], aggregators: Mapping[str, str]
-) -> Any:
+def _combined(column: str, by_group: list[list[Any]], aggregators: Mapping[str, str]) -> Any:
     cells = [cell for group in by_group for cell in group]
     if column.startswith('metrics.'):
         how = aggregators.get(column, 'mean')

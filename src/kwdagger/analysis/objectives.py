@@ -152,9 +152,7 @@ def resolve_objectives(
         tuple(dict.fromkeys([*chosen, *shown])),
         {column: metric.aggregator for column, metric in by_column.items()},
         tuple(
-            column
-            for column in chosen
-            if column not in by_column or not by_column[column].declared
+            column for column in chosen if column not in by_column or not by_column[column].declared
         ),
     )
 
@@ -165,4 +163,5 @@ def metric_column(name: str, node_name: str, columns: Sequence[str]) -> str | No
     if own in columns:
         return own
     ending = [column for column in columns if f'.{column}'.endswith(f'.{name}')]
-    return min(ending, key=lambda column: not column.startswith(f'metrics.{node_name}.'), default=None)
+    ending.sort(key=lambda column: not column.startswith(f'metrics.{node_name}.'))
+    return ending[0] if ending else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kwdagger.analysis.columns import find_column
 from kwdagger.analysis.query_grammar import COMPARISONS, TEXT_TESTS, Expression, parse
-from kwdagger.analysis.query_tokens import fail
+from kwdagger.analysis.query_tokens import query_error
 from kwdagger.errors import UserError
 from kwdagger.values import scalar_text
 
@@ -45,7 +45,9 @@ def evaluate(text: str, columns: Mapping[str, _Column], rows: int) -> list[bool]
     result = _Evaluation(text, columns, rows).values(tree)
     if not all(value is None or isinstance(value, bool) for value in result):
         kind = 'text' if any(isinstance(value, str) for value in result) else 'numbers'
-        fail(text, tree.start, f'the query gives {kind}, not true or false for each row')
+        raise query_error(
+            text, tree.start, f'the query gives {kind}, not true or false for each row'
+        )
     return [value is True for value in result]
 
 
@@ -105,7 +107,7 @@ class _Evaluation:
         try:
             name = find_column(tree.operands[0], list(self._columns))
         except UserError as error:
-            fail(self._text, tree.start, str(error))
+            raise query_error(self._text, tree.start, str(error)) from None
         return [plain_cell(value) for value in self._columns[name]]
 
     def _logical(self, tree: Expression) -> _Column:
@@ -115,7 +117,7 @@ class _Evaluation:
             for value in part:
                 if value is not None and not isinstance(value, bool):
                     shown = f'{value!r} is neither true nor false'
-                    fail(self._text, operand.start, f'{tree.operator!r}: {shown}')
+                    raise query_error(self._text, operand.start, f'{tree.operator!r}: {shown}')
             parts.append([value is True for value in part])
         if tree.operator == 'not':
             return [not value for value in parts[0]]
@@ -129,7 +131,9 @@ class _Evaluation:
         """Null where an operator does not fit the values; an error if it fits in no row."""
         misfits = [value is _NOT_APPLICABLE for value in result]
         if misfits and all(misfits):
-            fail(self._text, tree.start, f'{_named(tree.operator)} does not fit these values')
+            raise query_error(
+                self._text, tree.start, f'{_named(tree.operator)} does not fit these values'
+            )
         ordering = tree.operator in COMPARISONS or tree.operator in TEXT_TESTS
         instead = False if ordering else None
         return [instead if value is _NOT_APPLICABLE else value for value in result]
@@ -159,9 +163,9 @@ def _compare(operator: str) -> Callable[[Any, Any], Any]:
     def compare(left: Any, right: Any) -> Any:
         if left is None or right is None:
             return False
-        if _is_number(left) is not _is_number(right) or isinstance(left, (bool, list, dict)):
-            return _NOT_APPLICABLE
-        return test(left, right) if _is_number(left) or type(left) is type(right) else _NOT_APPLICABLE
+        numbers = _is_number(left) and _is_number(right)
+        texts = isinstance(left, str) and isinstance(right, str)
+        return test(left, right) if numbers or texts else _NOT_APPLICABLE
 
     return compare
 
@@ -204,11 +208,11 @@ def _contains(left: Any, right: Any) -> Any:
 def _matcher(text: str, tree: Expression) -> Callable[[Any, Any], Any]:
     pattern = tree.operands[1]
     if pattern.operator != 'literal' or not isinstance(pattern.operands[0], str):
-        fail(text, pattern.start, "'matches' takes a quoted regular expression")
+        raise query_error(text, pattern.start, "'matches' takes a quoted regular expression")
     try:
         search = re.compile(pattern.operands[0]).search
     except re.error as error:
-        fail(text, pattern.start, f'not a regular expression ({error})')
+        raise query_error(text, pattern.start, f'not a regular expression ({error})') from None
     return lambda left, _: left is not None and search(scalar_text(left)) is not None
 
 

@@ -1,24 +1,25 @@
 """Tokens of a query to a syntax tree, by recursive descent.
 
-    or_     := and_ ('or' and_)*
-    and_    := not_ ('and' not_)*
-    not_    := 'not' not_ | compare
-    compare := sum (('==' | '!=' | '<' | '<=' | '>' | '>=') sum)*
-             | sum ['not'] 'in' '[' literals ']'
-             | sum 'is' ['not'] 'null'
-             | sum ['not'] ('contains' | 'startswith' | 'endswith' | 'matches') sum
-    sum     := product (('+' | '-') product)*
-    product := unary (('*' | '/' | '//' | '%') unary)*
-    unary   := '-' unary | atom
-    atom    := literal | column | '(' or_ ')'
+or_     := and_ ('or' and_)*
+and_    := not_ ('and' not_)*
+not_    := 'not' not_ | compare
+compare := sum (('==' | '!=' | '<' | '<=' | '>' | '>=') sum)*
+         | sum ['not'] 'in' '[' literals ']'
+         | sum 'is' ['not'] 'null'
+         | sum ['not'] ('contains' | 'startswith' | 'endswith' | 'matches') sum
+sum     := product (('+' | '-') product)*
+product := unary (('*' | '/' | '//' | '%') unary)*
+unary   := '-' unary | atom
+atom    := literal | column | '(' or_ ')'
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kwdagger.analysis.query_tokens import Token, fail, tokenize
+from kwdagger.analysis.query_tokens import QueryError, Token, query_error, tokenize
 
 COMPARISONS = ('==', '!=', '<', '<=', '>', '>=')
 TEXT_TESTS = ('contains', 'startswith', 'endswith', 'matches')
@@ -33,6 +34,9 @@ class Expression:
     operator: str
     operands: tuple[Any, ...]
     start: int
+
+
+_Part = Callable[[], Expression]
 
 
 def parse(text: str) -> Expression:
@@ -68,21 +72,21 @@ class _Parser:
 
     def _expect(self, operator: str) -> None:
         if not self._at(operator):
-            self._fail(f'expected {operator!r}')
+            raise self._error(f'expected {operator!r}')
         self._take()
 
-    def _fail(self, problem: str) -> Any:
+    def _error(self, problem: str) -> QueryError:
         token = self._next
         found = 'the end' if token.kind == 'end' else repr(token.value)
-        fail(self._text, token.start, f'{problem}, found {found}')
+        return query_error(self._text, token.start, f'{problem}, found {found}')
 
     def expect_end(self) -> None:
         if self._at('='):
-            self._fail("'=' is no comparison (write '==')")
+            raise self._error("'=' is no comparison (write '==')")
         if self._at('[') and self._place and self._tokens[self._place - 1].kind == 'name':
-            self._fail('a column is written by its name alone, such as accuracy > 0.5')
+            raise self._error('a column is written by its name alone, such as accuracy > 0.5')
         if self._next.kind != 'end':
-            self._fail("expected 'and', 'or' or the end")
+            raise self._error("expected 'and', 'or' or the end")
 
     def either(self) -> Expression:
         return self._chain(self.both, 'or')
@@ -90,7 +94,7 @@ class _Parser:
     def both(self) -> Expression:
         return self._chain(self.negation, 'and')
 
-    def _chain(self, part: Any, *operators: str) -> Expression:
+    def _chain(self, part: _Part, *operators: str) -> Expression:
         tree = part()
         while self._at(*operators):
             token = self._take()
@@ -117,7 +121,7 @@ class _Parser:
             word = self._take()
             test = Expression(str(word.value), (left, self.sum()), word.start)
         elif negated:
-            return self._fail("expected 'in' or a test of text after 'not'")
+            raise self._error("expected 'in' or a test of text after 'not'")
         elif self._at('is'):
             return self._null_test(left)
         else:
@@ -140,7 +144,7 @@ class _Parser:
         token = self._take()
         closing = ']' if self._at('[') else ')'
         if not self._at('[', '('):
-            self._fail("expected a list such as ['a', 'b'] after 'in'")
+            raise self._error("expected a list such as ['a', 'b'] after 'in'")
         self._take()
         values = []
         while not self._at(closing):
@@ -161,7 +165,7 @@ class _Parser:
             return token.value * sign if sign == -1 else token.value
         if sign == 1 and self._at(*_CONSTANTS):
             return _CONSTANTS[str(self._take().value)]
-        return self._fail('expected a number, a quoted text, true, false or null')
+        raise self._error('expected a number, a quoted text, true, false or null')
 
     def _null_test(self, left: Expression) -> Expression:
         token = self._take()
@@ -169,7 +173,7 @@ class _Parser:
         if negated:
             self._take()
         if not self._at('null', 'none', 'nan'):
-            self._fail("expected 'null'")
+            raise self._error("expected 'null'")
         self._take()
         test = Expression('is null', (left,), token.start)
         return Expression('not', (test,), token.start) if negated else test
@@ -202,12 +206,12 @@ class _Parser:
             tree = self._nested(self.either)
             self._expect(')')
             return tree
-        return self._fail('expected a column, a value or (')
+        raise self._error('expected a column, a value or (')
 
-    def _nested(self, part: Any) -> Any:
+    def _nested(self, part: _Part) -> Expression:
         self._depth += 1
         if self._depth > _DEEPEST:
-            self._fail('nested too deeply')
+            raise self._error('nested too deeply')
         tree = part()
         self._depth -= 1
         return tree

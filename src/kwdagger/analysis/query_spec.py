@@ -48,7 +48,7 @@ def node_queries(spec: Any, node_names: Sequence[str]) -> dict[str, NodeQuery]:
         return {}
     if not isinstance(spec, Mapping):
         query = _node_query(spec, EVERY_NODE)
-        return {name: query for name in node_names}
+        return dict.fromkeys(node_names, query)
     for name in spec:
         if name not in node_names and name not in (EVERY_NODE, *_IGNORED_KEYS):
             raise UnknownName(
@@ -85,7 +85,8 @@ def _node_query(spec: Any, name: str) -> NodeQuery:
             either.extend(_texts(item.get('or'), name))
         else:
             raise InvalidType(
-                f'--query of {name!r}: {item!r} is neither an expression nor {{and: [...], or: [...]}}'
+                f'--query of {name!r}: {item!r} is neither an expression nor a mapping '
+                f'with the keys and, or'
             )
     return NodeQuery(tuple(both), tuple(either))
 

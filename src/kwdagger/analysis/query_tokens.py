@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from kwdagger.errors import InvalidValue
 
@@ -18,9 +18,9 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-KEYWORDS = frozenset(
-    'and or not in is null none nan true false contains startswith endswith matches'.split()
-)
+_CONSTANTS = ('null', 'none', 'nan', 'true', 'false')
+_TEXT_TESTS = ('contains', 'startswith', 'endswith', 'matches')
+KEYWORDS = frozenset(['and', 'or', 'not', 'in', 'is', *_CONSTANTS, *_TEXT_TESTS])
 _SPELLINGS = {'&': 'and', '&&': 'and', '|': 'or', '||': 'or', '~': 'not', '!': 'not', '<>': '!='}
 _ESCAPE = re.compile(r'\\(.)', re.DOTALL)
 
@@ -38,10 +38,10 @@ class Token:
     start: int
 
 
-def fail(text: str, start: int, problem: str) -> NoReturn:
-    """Raise a `QueryError` that shows the place with a caret."""
+def query_error(text: str, start: int, problem: str) -> QueryError:
+    """Return an error that shows the place with a caret."""
     shown = ' '.join(f'{text[:start]}^{text[start:]}'.split())
-    raise QueryError(f'query: {problem}, at the ^ in: {shown}')
+    return QueryError(f'query: {problem}, at the ^ in: {shown}')
 
 
 def tokenize(text: str) -> list[Token]:
@@ -57,7 +57,7 @@ def tokenize(text: str) -> list[Token]:
         match = _TOKEN.match(text, place)
         if match is None:
             start = place + len(text[place:]) - len(text[place:].lstrip())
-            fail(text, start, _unexpected(text[start]))
+            raise query_error(text, start, _unexpected(text[start]))
         kind = str(match.lastgroup)
         tokens.append(_token(kind, match.group(kind), match.start(kind)))
         place = match.end()

@@ -18,7 +18,12 @@ from kwdagger.specs.yaml_text import load_yaml
 _YAML_QUERY = re.compile(r'\s*(?:-\s|\[|\{|[A-Za-z_][\w-]*:(?:\s|\Z))')
 _REPORT_KEYS = ('top_k', 'per_group', 'concise', 'show_csv', 'shorten', 'pareto')
 _IGNORED_REPORT_KEYS = (
-    'print_models', 'reference_region', 'grouptop', 'verbose', 'analyze', 'macro_analysis',
+    'print_models',
+    'reference_region',
+    'grouptop',
+    'verbose',
+    'analyze',
+    'macro_analysis',
 )
 _LATER = ('plot_params', 'resource_report')
 _DEAD = ('embed', 'snapshot')
@@ -45,7 +50,7 @@ def flag(config: Mapping[str, Any], name: str) -> bool:
 def target_list(option: Any) -> list[str]:
     """Return the targets: one path, several, or a YAML list."""
     items = [option] if isinstance(option, (str, os.PathLike)) else option or []
-    targets = []
+    targets: list[str] = []
     for item in items:
         text = os.fspath(item).strip()
         targets += as_list(text) if text.startswith(('[', '- ')) else [text]
@@ -105,7 +110,7 @@ def note_options(config: Mapping[str, Any]) -> None:
     """
     if config['custom_query'] is not None:
         raise InvalidValue(
-            "--custom_query was removed, as it ran any Python code: write an expression, such as "
+            '--custom_query was removed, as it ran any Python code: write an expression, such as '
             "--query 'accuracy > 0.5', or use run_aggregate() from your own script"
         )
     for name in _LATER:

@@ -133,12 +133,12 @@ class Aggregator:
 
     def _part(self, *heads: str) -> pd.DataFrame:
         starts = tuple(f'{head}.' for head in heads)
-        return self.table[[name for name in self.table.columns if name.startswith(starts)]]
+        return _chosen(self.table, [n for n in self.table.columns if n.startswith(starts)])
 
     @property
     def index(self) -> pd.DataFrame:
         """Node, region_id (if any), param_hashid, fpath."""
-        return self.table[[name for name in INDEX_COLUMNS if name in self.table.columns]]
+        return _chosen(self.table, [n for n in INDEX_COLUMNS if n in self.table.columns])
 
     @property
     def metrics(self) -> pd.DataFrame:
@@ -156,7 +156,7 @@ class Aggregator:
     def effective_params(self) -> pd.DataFrame:
         """The columns of algorithm parameters, which `param_hashid` covers."""
         known = {key for row in self.hashid_to_effective_params.values() for key in row}
-        return self.table[[name for name in self.params.columns if name in known]]
+        return _chosen(self.table, [n for n in self.params.columns if n in known])
 
     @property
     def resolved_params(self) -> pd.DataFrame:
@@ -188,7 +188,7 @@ class Aggregator:
     def compress(self, flags: Sequence[bool]) -> Aggregator:
         """Return an aggregator of the rows whose flag is true."""
         rows = [row for row, flag in enumerate(flags) if flag]
-        return self._with(self.table.iloc[rows].reset_index(drop=True))
+        return self._with(_rows(self.table, rows))
 
     def filterto(
         self,
@@ -256,20 +256,20 @@ class Aggregator:
         names = [name for name in self.objectives.primary if name in table.columns]
         objectives = {name: self.objectives.primary[name] for name in names}
         order = rank({name: table[name].tolist() for name in names}, objectives, len(table))
-        return table.iloc[order].reset_index(drop=True)
+        return _rows(table, order)
 
     def pareto(self) -> pd.DataFrame:
         """Return the rows that no other row beats in all primary metrics."""
         objectives = self.objectives.primary
         rows = pareto_rows(self.columns(objectives), objectives, len(self.table))
-        return self.table.iloc[rows].reset_index(drop=True)
+        return _rows(self.table, rows)
 
     def grouped(self, by: str) -> dict[Any, pd.DataFrame]:
         """Return value of column `by` -> its rows."""
         column = find_column(by, list(self.table.columns))
         cells = [_group_label(cell) for cell in self.table[column].tolist()]
         return {
-            label: self.table[[cell == label for cell in cells]].reset_index(drop=True)
+            label: _rows(self.table, [row for row, cell in enumerate(cells) if cell == label])
             for label in sorted(set(cells), key=str)
         }
 
@@ -355,6 +355,16 @@ class Aggregator:
         if not concise:
             report['constant'] = found.constant
         return report
+
+
+def _chosen(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    part: pd.DataFrame = table[names]
+    return part
+
+
+def _rows(table: pd.DataFrame, rows: list[int]) -> pd.DataFrame:
+    part: pd.DataFrame = table.iloc[rows].reset_index(drop=True)
+    return part
 
 
 def _is_auto(asked: Any) -> bool:

@@ -29,7 +29,8 @@ def link_results(aggregator: Aggregator, folder: str) -> None:
     """Link the run directories as ``param_links/<node>/by_param_hashid/<hashid>/version_<n>``."""
     top = os.path.join(folder, 'param_links', str(aggregator.node_type), 'by_param_hashid')
     by_hashid: dict[str, list[str]] = {}
-    for hashid, path in zip(aggregator.table['param_hashid'], aggregator.table['fpath'], strict=True):
+    table = aggregator.table
+    for hashid, path in zip(table['param_hashid'], table['fpath'], strict=True):
         by_hashid.setdefault(str(hashid), []).append(run_directory(aggregator, path))
     try:
         for hashid, places in by_hashid.items():
@@ -81,7 +82,7 @@ def _plain_table(table: pd.DataFrame) -> pd.DataFrame:
         for name in table.columns
         if any(isinstance(cell, (list, dict)) for cell in table[name])
     ]
-    return table.assign(**{name: [_json_cell(cell) for cell in table[name]] for name in nested})
+    return _replaced(table, {n: [_json_cell(cell) for cell in table[n]] for n in nested})
 
 
 def _json_cell(cell: Any) -> Any:
@@ -90,10 +91,17 @@ def _json_cell(cell: Any) -> Any:
 
 def _text_where_mixed(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with columns of several types as text, as parquet needs one."""
-    mixed = {}
+    mixed: dict[str, list[Any]] = {}
     for name in table.columns:
         if table[name].dtype == object:
             cells = table[name].tolist()
             if len({type(cell) for cell in cells if cell is not None}) > 1:
                 mixed[name] = [None if cell is None else str(cell) for cell in cells]
-    return table.assign(**mixed)
+    return _replaced(table, mixed)
+
+
+def _replaced(table: pd.DataFrame, columns: dict[str, list[Any]]) -> pd.DataFrame:
+    copy: pd.DataFrame = table.copy()
+    for name, cells in columns.items():
+        copy[name] = cells
+    return copy

@@ -128,9 +128,7 @@ def print_variation(aggregator: Aggregator) -> None:
     found = aggregator.variation()
     if found.varied:
         print_text('varied parameters')
-        _print_pairs(
-            {name: _counts_text(counts) for name, counts in found.varied.items()}
-        )
+        _print_pairs({name: _counts_text(counts) for name, counts in found.varied.items()})
     constant = {name: cell_text(value, '.15g') for name, value in found.constant.items()}
     if constant:
         print_text('constant parameters')
@@ -225,9 +223,9 @@ def _print_macro(
 
 def _print_pareto(aggregator: Aggregator, options: ReportOptions) -> None:
     front = aggregator.pareto()
-    names = ' and '.join(column.rpartition('.')[2] for column in aggregator.primary_metric_cols)
-    total = len(aggregator)
-    print_text(f'Pareto set: {len(front)} of {total} are beaten by none in both {names}')
+    names = [column.rpartition('.')[2] for column in aggregator.primary_metric_cols]
+    every = f'{", ".join(names[:-1])} and {names[-1]}'
+    print_text(f'Pareto set: {len(front)} of {len(aggregator)}, best trade-offs of {every}')
     print_rows(aggregator, front.head(max(options.top_k, 20)), options)
 
 

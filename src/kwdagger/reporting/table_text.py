@@ -55,9 +55,7 @@ def _size(column: TextColumn, cells: Sequence[str]) -> int:
     return max(map(len, [column.head, *cells]))
 
 
-def _fitted(
-    columns: Sequence[TextColumn], width: int
-) -> list[tuple[TextColumn, Sequence[str]]]:
+def _fitted(columns: Sequence[TextColumn], width: int) -> list[tuple[TextColumn, Sequence[str]]]:
     fitted: list[tuple[TextColumn, Sequence[str]]] = [(c, list(c.cells)) for c in columns]
     while True:
         sizes = [_size(column, cells) for column, cells in fitted]

@@ -9,9 +9,9 @@ from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.results.discovery import run_directories, run_pattern
 from kwdagger.results.lineage import ParameterGroups, result_row
-from kwdagger.results.record import RunRecord
 from kwdagger.results.run_loader import RunLoader
 from kwdagger.results.table import ResultTable, rows_to_frame
+from kwdagger.values import Value
 
 
 def collect_results(
@@ -45,7 +45,7 @@ def _collect_node(
     records = loader.load(node, list(places))
     usable = [record for record in records if record.done and record.problem is None]
     rows = []
-    algorithm = {}
+    algorithm: dict[str, dict[str, Value]] = {}
     for record in usable:
         row, parameters = result_row(
             node.name, record, loader.ancestors(record), groups, places[record.path]
@@ -57,10 +57,6 @@ def _collect_node(
         rows_to_frame(rows, node.name),
         algorithm,
         dict(Counter(record.state for record in records)),
-        tuple(_problem(record) for record in records if record.problem is not None),
+        tuple(record.problem for record in records if record.problem is not None),
         tuple(run_pattern(node, root) for root in roots),
     )
-
-
-def _problem(record: RunRecord) -> str:
-    return f'{record.problem}'

@@ -78,9 +78,7 @@ class DotDict(dict[str, Any]):
             KeyError: there is nothing, and no default.
         """
         end = f'.{suffix}'
-        ending = type(self)(
-            (key, value) for key, value in self.items() if f'.{key}'.endswith(end)
-        )
+        ending = type(self)((key, value) for key, value in self.items() if f'.{key}'.endswith(end))
         return self._or_default(ending, suffix, default)
 
     def query_keys(self, col: str | Iterable[str]) -> list[str]:

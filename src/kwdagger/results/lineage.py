@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.pipeline.parameters import group_defaults, group_names, group_neutrals
+from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.results.record import RunRecord
 from kwdagger.values import Value, hash_id, relocatable, rendered, scalar_text
 

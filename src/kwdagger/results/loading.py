@@ -170,9 +170,7 @@ def _program_values(node: ProcessNode, primary: str) -> dict[str, Any]:
     return plain_values(json_values(result, node.name, getattr(node, 'result', None)))
 
 
-def _with_record(
-    values: dict[str, Any], name: str, status: JobStatus | None
-) -> dict[str, Any]:
+def _with_record(values: dict[str, Any], name: str, status: JobStatus | None) -> dict[str, Any]:
     """Add what the job's record knows and the program did not say."""
     if status is not None:
         for column, value in (

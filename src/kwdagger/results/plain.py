@@ -33,7 +33,9 @@ def plain_value(value: Any) -> Any:
         return [plain_value(item) for item in value]
     if hasattr(value, 'tolist'):  # numpy and pandas
         return plain_value(value.tolist())
+    if isinstance(value, Enum):
+        return plain_value(value.value)
     for kind in (str, int, float):
-        if isinstance(value, kind):  # a subclass, such as an enumeration
-            return kind.__new__(kind, value.value if isinstance(value, Enum) else value)
+        if isinstance(value, kind):
+            return kind(value)  # of a subclass
     return str(value)

@@ -61,7 +61,8 @@ def rows_to_frame(rows: Sequence[dict[str, Any]], node: str) -> pd.DataFrame:
     }
     if not columns:
         columns = {key: [] for key in INDEX_COLUMNS if key != 'region_id'}
-    return pd.DataFrame(columns)
+    frame: pd.DataFrame = pd.DataFrame(columns)
+    return frame
 
 
 def column_order(key: str, node: str) -> tuple[int, bool]:
