@@ -30,12 +30,16 @@ kw_outputs_exist() {
 kw_check_predecessors() {
     local index=0 id folder path count
     kw_upstream=
+    ((${#kw_preds[@]})) || return 0
     while ((index < ${#kw_preds[@]})); do
         id=${kw_preds[index]} folder=${kw_preds[index + 1]} count=${kw_preds[index + 2]}
         ((index += 3))
+        kw_record=none
         kw_dir=$folder kw_read_record
+        kw_after "$kw_record" ',"ended_at":"' \"
+        kw_ended=${kw_recorded}@$kw_text
         if [[ $kw_state == missing && ! -e $folder/invoke.sh && -d $folder ]]; then
-            kw_state=passed kw_recorded= kw_ended=external
+            kw_state=passed kw_ended=external
         fi
         if [[ $kw_state != passed ]]; then
             kw_say "waits for $id, which is not done ($kw_state)"
@@ -47,8 +51,10 @@ kw_check_predecessors() {
             return 69
         done
         ((index += count))
-        kw_upstream+=${kw_upstream:+,}\"$id\":\"${kw_recorded:+$kw_recorded@}$kw_ended\"
+        kw_upstream+=${kw_upstream:+,}\"$id\":\"$kw_ended\"
     done
+    kw_record=none
+    kw_read_record
 }
 
 # End orphans and move aside what earlier attempts left. 200: one of them had finished.
@@ -68,7 +74,8 @@ kw_clear() {
     done
     kw_handed=
     if [[ $kw_state == queued ]]; then
-        kw_handed=${kw_record#*,\"session\":} kw_handed=${kw_handed%%,\"version\":*}
+        kw_after "$kw_record" ',"session":' ',"version":'
+        kw_handed=$kw_text
     elif [[ $kw_state != missing ]]; then
         aside+=(job_status.json)
     fi
@@ -127,6 +134,7 @@ kw_move_aside() {
         done
         return 0
     fi
+    set -- "${@/#/"$kw_dir"/}"
     while (($#)); do
         mv -t "$target" -- "${@:1:200}" || return 73
         shift $(($# < 200 ? $# : 200))
@@ -173,6 +181,8 @@ kw_prepare() {
 # stops where somebody took over meanwhile.
 kw_child() {
     set +m
+    unset TZ
+    [[ $kw_has_zone ]] && export TZ=$kw_zone
     trap 'kw_caught 129' HUP
     trap 'kw_caught 130' INT
     trap 'kw_caught 143' TERM
@@ -326,8 +336,8 @@ kw_publish() {
     kw_json "$kw_version"
     if printf ',"exit_code":%s,"signal":%s,"state":"%s","reason":%s,"ended_at":"%s","wall_seconds":%d.%06d,"cpu_seconds":%d.%02d,"session":%s,"version":%s,"fingerprints":%s,"upstream":{%s}}}\n' \
         "$kw_exit_code" "$kw_signal" "$kw_state" "$reason" "$kw_time" $((wall / 1000000)) $((wall % 1000000)) \
-        $((cpu / 100)) $((cpu % 100)) "$handed" "$kw_text" "$kw_fingerprints" "$kw_upstream" 2>/dev/null >&"$kw_fd" &&
-        exec {kw_fd}>&- && mv -T -- "$kw_claim" "$kw_dir/job_status.json"; then
+        $((cpu / 100)) $((cpu % 100)) "$handed" "$kw_text" "$kw_fingerprints" "$kw_upstream" >&"$kw_fd" &&
+        exec {kw_fd}>&- && LC_ALL=C mv -T -- "$kw_claim" "$kw_dir/job_status.json"; then
         return 0
     fi
     kw_state=failed

@@ -26,7 +26,18 @@ kw_once() {
 kw_stat() {
     local line
     IFS= read -r line 2>/dev/null <"/proc/$1/stat" || return 1
-    kw_fields=(${line##*) })
+    while [[ $line == *') '* ]]; do
+        line=${line#*') '}
+    done
+    kw_fields=($line)
+}
+
+# kw_text: what follows the first $2 in $1, up to $3. Cutting suffixes is linear in bash,
+# cutting prefixes behind a `*` quadratic.
+kw_after() {
+    local before=${1%%"$2"*}
+    kw_text=${1:${#before}+${#2}}
+    kw_text=${kw_text%%"$3"*}
 }
 
 # The JSON text of a string, in kw_text.
@@ -49,7 +60,7 @@ kw_now() {
     else
         printf -v seconds '%(%s)T' -1
     fi
-    TZ=UTC0 printf -v kw_time '%(%Y-%m-%dT%H:%M:%S)T' "$seconds"
+    printf -v kw_time '%(%Y-%m-%dT%H:%M:%S)T' "$seconds"
     kw_time+=.$micros+00:00
     kw_micros=$seconds$micros
     read -r kw_uptime _ </proc/uptime
@@ -59,27 +70,26 @@ kw_now() {
 # Read job_status.json: kw_state (missing, unreadable, newer, or the record's) and kw_recorded
 # (its attempt). Text inside JSON strings has its quotes escaped, so the keys cannot be faked.
 kw_read_record() {
-    kw_state=missing kw_recorded=0 kw_record=
-    [[ -e $kw_dir/job_status.json ]] || return 0
-    kw_state=unreadable
-    IFS= read -r kw_record 2>/dev/null <"$kw_dir/job_status.json"
-    kw_parse_record "$kw_record"
-}
-
-kw_parse_record() {
-    local head=${1%%,\"fingerprints\":*} schema
-    [[ $1 == '{"schema":'*'}' ]] || return 0
-    schema=${head#*:} schema=${schema%%[!0-9]*}
-    if [[ $schema != 1 ]]; then
-        kw_state=newer
-        return
+    local record=
+    if [[ -e $kw_dir/job_status.json ]]; then
+        IFS= read -r record <"$kw_dir/job_status.json"
+        record+=$'\n'
     fi
-    kw_recorded=${head#*\"attempt\":} kw_recorded=${kw_recorded%%[!0-9]*}
-    kw_recorded=${kw_recorded:-0}
-    kw_ended=null
-    [[ $head == *',"ended_at":"'* ]] && kw_ended=${head#*,\"ended_at\":\"} kw_ended=${kw_ended%%\"*}
-    [[ $head == *',"state":"'* ]] || return 0
-    kw_state=${head#*,\"state\":\"} kw_state=${kw_state%%\"*}
+    [[ $record == "$kw_record" ]] && return
+    kw_record=$record kw_state=missing kw_recorded=0
+    [[ $record ]] || return 0
+    kw_state=unreadable
+    [[ $record == *$'}\n' ]] || return 0
+    if [[ $record != '{"schema":1,'* ]]; then
+        [[ $record == '{"schema":'[0-9]* ]] && kw_state=newer
+        return 0
+    fi
+    if [[ $record == '{"schema":1,"attempt":'[0-9]* ]]; then
+        kw_recorded=${record:22:20} kw_recorded=${kw_recorded%%[!0-9]*}
+    fi
+    record=${record%%,\"fingerprints\":*}
+    kw_after "$record" ',"state":"' \"
+    kw_state=${kw_text:-unreadable}
 }
 
 # One listing: kw_claims (numbers, ascending) and kw_leftovers (names that are not ours).
@@ -103,11 +113,10 @@ kw_list() {
 
 # What claim number $1 is: gone, empty, live, scheduler (live, and short), elsewhere or dead.
 kw_judge_claim() {
-    local text= pid start
+    local text=
     kw_verdict=gone
     [[ -e $kw_dir/.claim.$1 ]] || return 0
     IFS= read -r text 2>/dev/null <"$kw_dir/.claim.$1"
-    kw_claim_text=$text
     if [[ $text != *',"pid_start":'*,* ]]; then
         kw_verdict=empty
         return
@@ -116,9 +125,10 @@ kw_judge_claim() {
     [[ $text == *",\"host\":$kw_host,\"boot_id\":"* ]] || return 0
     kw_verdict=dead
     [[ $text == *",\"boot_id\":\"$kw_boot\","* ]] || return 0
-    pid=${text#*,\"pid\":} start=${text#*,\"pid_start\":}
-    kw_stat "${pid%%,*}" || return 0
-    [[ ${kw_fields[19]} == "${start%%,*}" && ${kw_fields[0]} != [ZX] ]] || return 0
+    kw_after "$text" ',"pid":' ,
+    kw_stat "$kw_text" || return 0
+    kw_after "$text" ',"pid_start":' ,
+    [[ ${kw_fields[19]} == "$kw_text" && ${kw_fields[0]} != [ZX] ]] || return 0
     kw_verdict=live
     [[ $text == *',"kind":"scheduler",'* ]] && kw_verdict=scheduler
     return 0
@@ -131,8 +141,10 @@ kw_acquire() {
     while :; do
         [[ ${kw_stop_signal-} ]] && return $((128 + kw_stop_signal))
         kw_verdict=gone
-        kw_read_record
-        kw_refuse_or_done || return
+        if ((waited)); then
+            kw_read_record
+            kw_refuse_or_done || return
+        fi
         kw_attempt=$((kw_recorded > highest ? kw_recorded + 1 : highest + 1))
         kw_claim=$kw_dir/.claim.$kw_attempt
         kw_create
@@ -143,6 +155,7 @@ kw_acquire() {
             [[ $status == 0 ]] && return 0
             kw_withdraw
             ((kw_rival > highest)) && highest=$kw_rival
+            ((waited)) || waited=1
         elif [[ -e $kw_claim ]]; then
             kw_judge_claim "$kw_attempt"
             [[ $kw_verdict == dead || ($kw_verdict == elsewhere && $kw_takeover) ]] && highest=$kw_attempt
@@ -153,7 +166,7 @@ kw_acquire() {
         case $kw_verdict in
             live) kw_say 'is running already; left alone' && return 75 ;;
             elsewhere)
-                [[ $kw_takeover ]] && continue
+                [[ $kw_takeover ]] && ((++waited)) && continue
                 kw_say 'is claimed on another host; left alone (--takeover runs it here)'
                 return 75
                 ;;
@@ -188,7 +201,7 @@ kw_create() {
     kw_now
     kw_started=$kw_micros kw_started_uptime=$kw_uptime kw_started_at=$kw_time
     printf '{"schema":1,"attempt":%d,"host":%s,"boot_id":"%s","pid":%d,"pid_start":%s,"started_at":"%s"' \
-        "$kw_attempt" "$kw_host" "$kw_boot" $$ "$kw_self_start" "$kw_time" 2>/dev/null >&"$kw_fd" && return
+        "$kw_attempt" "$kw_host" "$kw_boot" $$ "$kw_self_start" "$kw_time" >&"$kw_fd" && return
     kw_withdraw
     return 1
 }
@@ -227,9 +240,13 @@ kw_verify() {
 kw_end_group() {
     local tries
     [[ $1 == *',"pgid":'* && $1 == *",\"boot_id\":\"$kw_boot\","* ]] || return 0
-    kw_group=${1#*,\"pgid\":} kw_group=${kw_group%%[!0-9]*}
-    kw_group_start=${1#*,\"pgid_start\":} kw_group_start=${kw_group_start%%[!0-9]*}
-    kw_group_session=${1#*,\"sid\":} kw_group_session=${kw_group_session%%[!0-9]*}
+    kw_after "$1" ',"pgid":' ,
+    kw_group=$kw_text
+    kw_after "$1" ',"pgid_start":' ,
+    kw_group_start=$kw_text
+    kw_after "$1" ',"sid":' ,
+    kw_group_session=${kw_text%%[!0-9]*}
+    [[ $kw_group == [1-9]* && $kw_group_start && $kw_group_session ]] || return 0
     kw_group_lives || return 0
     kw_say "ending process group $kw_group of an interrupted attempt"
     kill -s TERM -- "-$kw_group" 2>/dev/null

@@ -37,7 +37,7 @@ kw_pack_job() {
         fi
         [[ $kw_result == passed || $kw_result == failed ]] || kw_now
         printf '{"event":"finished","job":"%s","time":"%s","state":"%s","exit_code":%s,"reason":%s}\n' \
-            "$1" "$kw_time" "$state" "$kw_exit_code" "$reason" 2>/dev/null >&"$kw_journal_fd"
+            "$1" "$kw_time" "$state" "$kw_exit_code" "$reason" >&"$kw_journal_fd"
     fi
     if [[ $kw_report ]]; then
         printf '[%d/%d] %s %s%s\n' "$kw_count" "$kw_total" "$1" "$kw_result" "${kw_reason:+: $kw_reason}"
@@ -47,7 +47,7 @@ kw_pack_job() {
 
 kw_started_hook() {
     [[ $kw_journal_fd ]] || return 0
-    printf '{"event":"started","job":"%s","time":"%s"}\n' "$kw_id" "$kw_started_at" 2>/dev/null >&"$kw_journal_fd"
+    printf '{"event":"started","job":"%s","time":"%s"}\n' "$kw_id" "$kw_started_at" >&"$kw_journal_fd"
 }
 
 # A pack has done its work whatever became of its jobs: their records say that.

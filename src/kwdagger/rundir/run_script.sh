@@ -71,6 +71,7 @@ kw_job() {
     kw_result=not_started kw_reason= kw_status=
     kw_stop_signal=${kw_stop_signal-} kw_forwarded= kw_child_pid= kw_cleared=
     kw_locate "$1" || return
+    kw_record=none
     kw_read_record
     kw_refuse_or_done
     status=$?
@@ -159,6 +160,9 @@ kw_started_hook() { :; }
 
 kw_begin() {
     set +eu
+    # The program gets its own time zone back, see kw_child.
+    kw_zone=${TZ-} kw_has_zone=${TZ+1}
+    TZ=UTC0
     kw_force= kw_takeover= kw_stops=0 kw_stop_signal= kw_child_pid=
     if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
         printf 'kwdagger: needs bash 4.4 or newer, this is %s\n' "$BASH_VERSION" >&2
