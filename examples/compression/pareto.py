@@ -11,9 +11,10 @@ RATIO, SPEED, BACK = 'ratio', 'compress_mb_per_s', 'decompress_mb_per_s'
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('table', type=Path, help='the table that `kwdagger aggregate` exported')
+    parser.add_argument('folder', type=Path, help='where `kwdagger aggregate` put its tables')
     args = parser.parse_args()
-    with args.table.open(newline='') as file:
+    newest = max(args.folder.glob('check_*.csv'), key=lambda path: path.stat().st_mtime)
+    with newest.open(newline='') as file:
         by_file = measurements(csv.DictReader(file))
     for src, settings in by_file.items():
         print_table(f'{Path(src).name}', settings)

@@ -1,0 +1,203 @@
+"""Every example runs on real bash, from a copy, and its answer is right."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+CODECS = [codec for codec in ('gzip', 'bzip2', 'xz', 'zstd') if shutil.which(codec)]
+LEVELS = {'gzip': 3, 'bzip2': 2, 'xz': 4, 'zstd': 5}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a function that runs a copy of an example and returns what it prints."""
+
+    def run_example(name, **environment):
+        copy = tmp_path / 'examples' / name
+        if not copy.exists():
+            shutil.copytree(REPO / 'examples' / name, copy)
+        path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+        done = subprocess.run(
+            [copy / 'run.sh', tmp_path / 'results'],
+            env={**os.environ, 'PATH': path, **environment},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run_example
+
+
+def reports(root, node, name):
+    """Return the requested configuration and the report of each run of `node`."""
+    return [
+        (json.loads((folder / 'job_config.json').read_text()), json.loads(path.read_text()))
+        for path in sorted(root.glob(f'{node}/*/{name}'))
+        for folder in [path.parent]
+    ]
+
+
+def table(root, node):
+    """Return the rows of the newest table that aggregate exported for `node`."""
+    newest = max((root / 'aggregate').rglob(f'{node}*.csv'), key=lambda path: path.stat().st_mtime)
+    with newest.open(newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def test_compression(run, tmp_path):
+    own = tmp_path / 'my own file'
+    own.write_bytes(b'a quick brown fox' * 10_000 + os.urandom(20_000))
+    root = tmp_path / 'results'
+    use_a_small_library(tmp_path / 'examples' / 'compression')
+    environment = {'KWDAGGER_EXAMPLE_FILE': str(own)}
+    output = run('compression', **environment)
+
+    found = reports(root, 'check', 'report.json')
+    settings = sum(LEVELS[codec] for codec in CODECS)
+    assert len(found) == 2 * settings
+    measured = {}
+    for config, report in found:
+        metrics = report['metrics']
+        assert metrics['round_trip_ok'] == 1
+        src = Path(config['compress.src'])
+        assert metrics['size_mb'] == pytest.approx(src.stat().st_size / 1e6)
+        setting = f'{config["compress.codec"]} -{config["compress.level"]}'
+        measured.setdefault(src.name, {})[setting] = (
+            metrics['ratio'],
+            metrics['compress_mb_per_s'],
+        )
+    assert set(measured) == {'stdlib.tar', 'my own file'}
+
+    blocks = pareto_blocks(output)
+    for name, points in measured.items():
+        assert blocks[name] == nondominated(points)
+    assert 'all 2 files (geometric means)' in blocks
+    assert len(table(root, 'check')) == 2 * settings
+
+    again = run('compression', **environment)
+    assert f'{4 * settings} of {4 * settings} jobs are done' in again
+    assert pareto_blocks(again) == blocks
+
+
+def use_a_small_library(copy):
+    shutil.copytree(REPO / 'examples' / 'compression', copy)
+    prepare = copy / 'prepare.py'
+    text = prepare.read_text()
+    assert "MODULES = '[a-d]*.py'" in text
+    prepare.write_text(text.replace("'[a-d]*.py'", "'[ab]*.py'").replace("'asyncio', ", ''))
+
+
+def pareto_blocks(output):
+    """Return the marked settings below each title that pareto.py printed."""
+    blocks = {}
+    lines = output.splitlines()
+    for number, line in enumerate(lines):
+        if line.split()[:2] == ['setting', 'ratio']:
+            marked = blocks[lines[number - 1].strip()] = set()
+            for row in lines[number + 1 :]:
+                if not row.strip():
+                    break
+                if row.startswith('  * '):
+                    marked.add(' '.join(row.split()[1:3]))
+    return blocks
+
+
+def nondominated(points):
+    return {
+        name
+        for name, (ratio, speed) in points.items()
+        if all(
+            other == name or r < ratio or s < speed or (r, s) == (ratio, speed)
+            for other, (r, s) in points.items()
+        )
+    }
+
+
+def test_twostage(run, tmp_path):
+    root = tmp_path / 'results'
+    run('twostage')
+    rows = table(root, 'evaluate')
+    assert len(rows) == 6
+    for row in rows:
+        reviews_path = tmp_path / 'examples' / 'twostage' / row['params.predict.reviews']
+        reviews = [json.loads(line) for line in reviews_path.read_text().splitlines()]
+        expected = sentiment_scores(reviews, row['params.predict.keyword'])
+        for name, value in expected.items():
+            assert float(row[f'metrics.evaluate.{name}']) == pytest.approx(value), (name, row)
+        assert row['resolved_params.evaluate.labels'] == row['params.predict.reviews']
+
+    again = run('twostage')
+    assert '12 of 12 jobs are done' in again
+
+
+def sentiment_scores(reviews, keyword):
+    hits = [keyword in ''.join(c if c.isalpha() else ' ' for c in r['text'].lower()).split()
+            for r in reviews]  # fmt: skip
+    truth = [r['label'] == 'positive' for r in reviews]
+    both = sum(h and t for h, t in zip(hits, truth, strict=True))
+    precision, recall = both / sum(hits), both / sum(truth)
+    return {
+        'accuracy': statistics.mean(h == t for h, t in zip(hits, truth, strict=True)),
+        'precision': precision,
+        'recall': recall,
+        'f1': 2 * precision * recall / (precision + recall),
+    }
+
+
+def test_gather(run, tmp_path):
+    root = tmp_path / 'results'
+    run('gather')
+    scores = {}
+    for config, report in reports(root, 'evaluate', 'score.json'):
+        folds = scores.setdefault(float(config['train.alpha']), {})
+        folds[config['train.fold']] = report['metrics']['r2']
+    assert len(scores) == 5
+    assert all(sorted(folds) == [0, 1, 2, 3, 4] for folds in scores.values())
+
+    rows = table(root, 'summarize')
+    assert len(rows) == 5
+    for row in rows:
+        folds = scores[float(row['params.train.alpha'])].values()
+        assert float(row['metrics.summarize.r2_mean']) == pytest.approx(statistics.mean(folds))
+        assert float(row['metrics.summarize.r2_std']) == pytest.approx(statistics.stdev(folds))
+        assert float(row['metrics.summarize.folds']) == 5
+
+    again = run('gather')
+    assert '55 of 55 jobs are done' in again
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'environment', 'text'),
+    [
+        ([], {'PYTHON': '/no/such/python'}, 'error: /no/such/python is not on PATH'),
+        (['gahter'], {}, 'error: no such example: gahter'),
+        ([], {'KWDAGGER_EXAMPLE_FILE': '/no/file'}, 'error: no such file: /no/file'),
+    ],
+)
+def test_run_pipelines_says_what_is_wrong(tmp_path, arguments, environment, text):
+    for name in ('pyproject.toml', 'examples'):
+        (tmp_path / name).symlink_to(REPO / name)
+    script = tmp_path / 'copy.sh'
+    shutil.copy(REPO / 'run_pipelines.sh', script)
+    done = subprocess.run(
+        [script, *arguments],
+        env={**os.environ, **environment},
+        cwd='/',
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == text + (' (set PYTHON=...)\n' if 'PYTHON' in environment else '\n')
+    assert not (tmp_path / '.venv').exists()
