@@ -17,6 +17,7 @@ from kwdagger.plan.checks import Problem, check_keys, check_places, input_proble
 from kwdagger.plan.compile import compile_plan
 from kwdagger.plan.compiled import CompiledPipeline
 from kwdagger.plan.job import Plan
+from kwdagger.queues.devices import gpu_devices
 from kwdagger.queues.registry import check_backend
 from kwdagger.reporting import outcome_text, plan_text
 from kwdagger.reporting.progress_view import progress_view
@@ -75,7 +76,7 @@ class ScheduleEvaluationConfig(OptionsConfig):
     )
     slurm_options = scfg.Value(None, type=str, help='YAML mapping of sbatch options')
     other_session_handler = scfg.Value(
-        'ask', type=str, help='stale tmux sessions: ask, kill, ignore or auto'
+        'ask', type=str, help='accepted; our tmux sessions have a server of their own'
     )
     monitor = scfg.Value('inline', type=str, help='inline, or none for no live display')
     skip_existing = scfg.Value(
@@ -288,8 +289,7 @@ def run_options(config: Mapping[str, Any], request: ScheduleRequest) -> RunOptio
         backend=config['backend'],
         queue_name=queue_name(config, request),
         workers=int(config['tmux_workers']),
-        devices=tuple(as_list(config['devices'])),
-        other_sessions=str(config['other_session_handler']),
+        devices=gpu_devices(as_list(config['devices'])),
         around=around(config),
     )
 

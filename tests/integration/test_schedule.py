@@ -395,3 +395,24 @@ def test_setup_teardown_and_preamble(work):
     shown = schedule('--run=1', '--rerun=all', code=1)
     assert 'setup' in shown.stdout
     assert Path('teardown.txt').read_text().split() == ['down-set'] * 3
+
+
+@pytest.mark.tmux
+def test_tmux_gives_the_same_results_and_leaves_nothing_behind(work, monkeypatch):
+    scratch = work / 'scratch'
+    scratch.mkdir()
+    monkeypatch.setenv('TMPDIR', str(scratch))
+    Path('fail').write_text('2')
+    shown = schedule('--run=1', '--backend=tmux', '--tmux_workers=3', code=1)
+    assert '6 of 9 jobs done, 1 failed, 2 held back' in shown.stdout
+    Path('fail').unlink()
+    shown = schedule('--run=1', '--backend=tmux', '--devices=0,1')
+    assert '9 of 9 jobs done' in shown.stdout
+    assert list(scratch.iterdir()) == []
+    assert 'nothing to do' in schedule('--run=1').stdout
+
+
+def test_no_log_lets_programs_write_to_the_terminal(work):
+    shown = schedule('--run=1', '--no-log')
+    assert shown.stdout.count('running with') == 9
+    assert not list(Path('results').glob('*/*/job.log'))

@@ -13,11 +13,9 @@ def difference(first: Job, other: Job) -> str:
     fields = [name for name in before if _text(before[name]) != _text(after[name])]
     if not fields:
         return ''
-    what = 'the same process identity'
-    lines = [
-        f'Row {first.row} and row {other.row} resolve node {first.node.name!r} to {what} '
-        + f'{first.id!r}, but differ in what identity does not include:'
-    ]
+    rows = f'Row {first.row} and row {other.row}'
+    same = f'node {first.node.name!r} to the same process identity {first.id!r}'
+    lines = [f'{rows} resolve {same}, but differ in what identity does not include:']
     for name in fields:
         lines.append(f'  {name}:')
         lines.append(f'    row {first.row}: {before[name]}')

@@ -130,7 +130,6 @@ def start_tmux(
     name: str,
     workers: int,
     gpus: Sequence[str],
-    other_sessions: str,
 ) -> TmuxRun:
     """Write and start a tmux queue over packs, on a private socket.
 

@@ -63,7 +63,7 @@ def print_outcome(outcome: OutcomeLike, seconds: float, root: str, ran: bool) ->
         print_text()
     for job in outcome.failed[:_SHOWN_FAILURES]:
         code = '' if job.exit_code is None else f', exit code {job.exit_code}'
-        reason = f': {job.reason}' if job.reason else ''
+        reason = f': {job.reason}' if job.reason and job.reason not in code else ''
         print_text(f'{job.state}: {job.name}{code}{reason}')
         for line in job.last_lines:
             print_text(f'    {line}')

@@ -45,7 +45,6 @@ class RunOptions:
     queue_name: str
     workers: int
     devices: tuple[str, ...]
-    other_sessions: str
     around: Surroundings
 
 
@@ -120,9 +119,7 @@ def _start(
         return start_serial(pack_entries(entries, 1), write_pack, name, options.around.log)
     if options.backend == 'tmux':
         packs = pack_entries(entries, options.workers)
-        return start_tmux(
-            packs, write_pack, name, options.workers, options.devices, options.other_sessions
-        )
+        return start_tmux(packs, write_pack, name, options.workers, options.devices)
     return start_queue(_entry_queue(entries, options.backend, name))
 
 
