@@ -53,7 +53,7 @@ def short_names(columns: Sequence[str]) -> dict[str, str]:
     for column in columns:
         counts.update(_suffixes(column))
     return {
-        column: next(suffix for suffix in [*_suffixes(column), column] if counts[suffix] <= 1)
+        column: next((suffix for suffix in _suffixes(column) if counts[suffix] == 1), column)
         for column in columns
     }
 

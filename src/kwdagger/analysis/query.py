@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kwdagger.analysis.columns import find_column
-from kwdagger.analysis.query_grammar import COMPARISONS, TEXT_TESTS, Expression, parse
+from kwdagger.analysis.query_grammar import COMPARISONS, Expression, parse
 from kwdagger.analysis.query_tokens import query_error
 from kwdagger.errors import UserError
 from kwdagger.values import scalar_text
@@ -100,8 +100,18 @@ class _Evaluation:
             return [_is_member(value, operands[1]) for value in self.values(operands[0])]
         function = _BINARY[operator] if operator in _BINARY else self._text_test(tree)
         parts = [self.values(operand) for operand in operands]
-        result = [function(*cells) for cells in zip(*parts, strict=True)]
-        return self._applied(tree, result)
+        rows = list(zip(*parts, strict=True))
+        result = [function(*cells) for cells in rows]
+        misfit = any(value is _NOT_APPLICABLE for value in result)
+        if misfit and not any(
+            value is not _NOT_APPLICABLE and None not in cells
+            for value, cells in zip(result, rows, strict=True)
+        ):
+            word = '-' if operator == 'negate' else operator
+            problem = f'{word!r} does not fit these values'
+            raise query_error(self._text, tree.start, problem)
+        instead = False if operator in COMPARISONS else None
+        return [instead if value is _NOT_APPLICABLE else value for value in result]
 
     def _column(self, tree: Expression) -> _Column:
         try:
@@ -126,21 +136,6 @@ class _Evaluation:
 
     def _text_test(self, tree: Expression) -> Callable[[Any, Any], Any]:
         return _matcher(self._text, tree) if tree.operator == 'matches' else _TEXT[tree.operator]
-
-    def _applied(self, tree: Expression, result: list[Any]) -> list[Any]:
-        """Null where an operator does not fit the values; an error if it fits in no row."""
-        misfits = [value is _NOT_APPLICABLE for value in result]
-        if misfits and all(misfits):
-            raise query_error(
-                self._text, tree.start, f'{_named(tree.operator)} does not fit these values'
-            )
-        ordering = tree.operator in COMPARISONS or tree.operator in TEXT_TESTS
-        instead = False if ordering else None
-        return [instead if value is _NOT_APPLICABLE else value for value in result]
-
-
-def _named(operator: str) -> str:
-    return repr('-' if operator == 'negate' else operator)
 
 
 def _is_number(value: Any) -> bool:

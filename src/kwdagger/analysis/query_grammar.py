@@ -24,7 +24,8 @@ from kwdagger.analysis.query_tokens import QueryError, Token, query_error, token
 COMPARISONS = ('==', '!=', '<', '<=', '>', '>=')
 TEXT_TESTS = ('contains', 'startswith', 'endswith', 'matches')
 _CONSTANTS = {'null': None, 'none': None, 'nan': None, 'true': True, 'false': False}
-_DEEPEST = 100
+_DEEPEST = 50
+_LONGEST_SUM = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,26 @@ class _Parser:
             raise self._error("expected 'and', 'or' or the end")
 
     def either(self) -> Expression:
-        return self._chain(self.both, 'or')
+        return self._joined(self.both, 'or')
 
     def both(self) -> Expression:
-        return self._chain(self.negation, 'and')
+        return self._joined(self.negation, 'and')
+
+    def _joined(self, part: _Part, operator: str) -> Expression:
+        start = self._next.start
+        operands = [part()]
+        while self._at(operator):
+            self._take()
+            operands.append(part())
+        return Expression(operator, tuple(operands), start) if operands[1:] else operands[0]
 
     def _chain(self, part: _Part, *operators: str) -> Expression:
         tree = part()
+        count = 0
         while self._at(*operators):
+            count += 1
+            if count > _LONGEST_SUM:
+                raise self._error('too long')
             token = self._take()
             tree = Expression(str(token.value), (tree, part()), token.start)
         return tree
@@ -130,15 +143,14 @@ class _Parser:
 
     def _comparisons(self, left: Expression) -> Expression:
         """``a < b < c`` means ``a < b and b < c``."""
-        tree: Expression | None = None
+        start = self._next.start
+        steps = []
         while self._at(*COMPARISONS):
             token = self._take()
             right = self.sum()
-            step = Expression(str(token.value), (left, right), token.start)
-            tree = step if tree is None else Expression('and', (tree, step), token.start)
+            steps.append(Expression(str(token.value), (left, right), token.start))
             left = right
-        assert tree is not None
-        return tree
+        return Expression('and', tuple(steps), start) if steps[1:] else steps[0]
 
     def _membership(self, left: Expression) -> Expression:
         token = self._take()
