@@ -27,7 +27,7 @@ install_once() {
         || die "$python has no venv module (on Debian and Ubuntu: apt install python3-venv)"
     echo "Installing into $venv ..."
     [[ -x $venv/bin/python ]] || "$python" -m venv "$venv" || die "cannot make $venv"
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check -e "$here" \
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e "$here" \
         || die 'pip cannot install the project (its messages are above)'
     cp "$here/pyproject.toml" "$stamp"
 }

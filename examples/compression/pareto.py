@@ -17,10 +17,10 @@ def main():
     with newest.open(newline='') as file:
         by_file = measurements(csv.DictReader(file))
     for src, settings in by_file.items():
-        print_table(f'{Path(src).name}', settings)
+        print_table(Path(src).name, settings)
     if len(by_file) > 1:
         print_table(f'all {len(by_file)} files (geometric means)', overall(by_file))
-    print('* = Pareto set: no other setting compresses both better and faster')
+    print('\n* = Pareto set: no other setting compresses both better and faster')
 
 
 def measurements(rows):
@@ -62,12 +62,11 @@ def pareto_set(settings):
 
 def print_table(title, settings):
     best = pareto_set(settings)
-    print(f'{title}')
+    print(f'\n{title}')
     print(f'    {"setting":<10} {"ratio":>7} {"compress MB/s":>15} {"decompress MB/s":>17}')
     for name in sorted(settings, key=lambda name: -settings[name][SPEED]):
         row, mark = settings[name], '*' if name in best else ' '
         print(f'  {mark} {name:<10} {row[RATIO]:7.3f} {row[SPEED]:15.1f} {row[BACK]:17.1f}')
-    print()
 
 
 if __name__ == '__main__':

@@ -21,6 +21,6 @@ kwdagger schedule --root_dpath="$out" --backend=serial --run=1 --params="
 "
 
 kwdagger aggregate --target="$out" --eval_nodes=check --output_dpath="$out/aggregate" \
-    --export_tables=True --stdout_report='{top_k: 5}'
+    --export_tables=True --stdout_report=False
 
 python3 pareto.py "$out/aggregate"

@@ -13,4 +13,4 @@ kwdagger schedule --root_dpath="$out" --backend=serial --run=1 --params="
 "
 
 kwdagger aggregate --target="$out" --eval_nodes=evaluate --output_dpath="$out/aggregate" \
-    --export_tables=True
+    --macro_by=reviews --export_tables=True
