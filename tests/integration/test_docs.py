@@ -1,0 +1,254 @@
+"""What the documentation shows is run here, and what it points to must exist.
+
+Comments in the pages say what a block is; each stands right before its code block:
+
+``.. file: NAME``       the block is a file of that name
+``.. run``              bash or Python to run in the page's folder; ``.. run: exit 1`` where
+                        that is the exit code; ``.. run: setup`` also for pages that start here
+``.. output``           what the last run prints: these lines in this order, ``...`` is anything
+``.. start from: PAGE`` begin with the files and the setup of another page
+``.. not run: REASON``  neither
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kwdagger.__main__ import main
+from kwdagger.analysis.query import evaluate
+from kwdagger.errors import UserError
+from kwdagger.matrix import expand
+from kwdagger.specs.yaml_reader import load_yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / 'docs'
+PAGES = sorted(DOCS.rglob('*.rst'))
+RUN_PAGES = [page for page in PAGES if page.parent.name in ('tutorials', 'howto')]
+LATER_PAGES = {'performance.rst'}  # written beside the benchmark
+
+_MARKER = re.compile(r'\.\. (file|run|output|start from|not run)(?:: (.*))?\Z')
+_BLOCK = re.compile(r'\.\. code-block:: (\w+)\Z')
+_LINK = re.compile(r'`[^`<]*<([^`>]+)>`__?')
+_ROW = re.compile(r'^   \* - ``(.+)``\n     - (.+(?:\n       .+)*)$', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block of a page, or a marker that needs none (language '')."""
+
+    marker: str
+    argument: str
+    language: str
+    text: str
+    line: int
+
+
+def names(pages):
+    return [str(page.relative_to(DOCS)) for page in pages]
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    lines = page.read_text().splitlines()
+    marker, argument = '', ''
+    place = 0
+    while place < len(lines):
+        line = lines[place]
+        place += 1
+        if match := _MARKER.match(line):
+            marker, argument = match[1], match[2] or ''
+            if marker == 'start from':
+                yield Block(marker, argument, '', '', place)
+                marker, argument = '', ''
+        elif match := _BLOCK.match(line):
+            start = place
+            while place < len(lines) and (not lines[place] or lines[place].startswith(' ')):
+                place += 1
+            text = textwrap.dedent('\n'.join(lines[start:place])).strip('\n') + '\n'
+            yield Block(marker, argument, match[1], text, start)
+            marker, argument = '', ''
+        elif line:
+            marker, argument = '', ''
+
+
+class Session:
+    """Runs the blocks of one page in one folder, as somebody who types them in one shell."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder
+        self.cwd = folder
+        self.printed = ''
+
+    def play(self, page: Path, only_setup: bool = False) -> None:
+        for block in blocks(page):
+            where = f'{page.relative_to(DOCS)} line {block.line}'
+            if block.marker == 'start from':
+                self.play(DOCS / block.argument, only_setup=True)
+            elif block.marker == 'file':
+                (self.cwd / block.argument).write_text(block.text)
+            elif block.marker == 'run' and (not only_setup or block.argument == 'setup'):
+                self.run(block, where)
+            elif block.marker == 'output' and not only_setup:
+                assert_printed(block.text, self.printed, where)
+
+    def run(self, block: Block, where: str) -> None:
+        code = int(block.argument.split()[1]) if block.argument.startswith('exit') else 0
+        place = self.home / '.cwd'
+        if block.language == 'python':
+            words = [sys.executable, '-c', block.text]
+        else:
+            text = f"trap 'pwd >{place}' EXIT\nset -euo pipefail\n{block.text}"
+            words = ['bash', '-c', text]
+        done = subprocess.run(
+            words,
+            cwd=self.cwd,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.printed = done.stdout
+        assert done.returncode == code, f'{where}: exit code {done.returncode}\n{done.stdout}'
+        if place.exists():
+            self.cwd = Path(place.read_text().strip())
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}',
+            'XDG_CACHE_HOME': str(self.home / '.cache'),
+            'PYTHONWARNINGS': '',
+        }
+
+
+def assert_printed(expected: str, printed: str, where: str) -> None:
+    """Each fragment between ``...`` comes after the one before it; blanks count as one."""
+    rest = ' '.join(printed.split())
+    for line in expected.splitlines():
+        for fragment in map(str.strip, line.split('...')):
+            wanted = ' '.join(fragment.split())
+            assert wanted in rest, f'{where}: {line!r} is not in what was printed:\n{printed}'
+            rest = rest[rest.index(wanted) + len(wanted) :]
+
+
+@pytest.mark.parametrize('page', RUN_PAGES, ids=names(RUN_PAGES))
+def test_what_a_page_shows_works(page, tmp_path):
+    Session(tmp_path).play(page)
+
+
+@pytest.mark.parametrize('page', RUN_PAGES, ids=names(RUN_PAGES))
+def test_every_block_says_what_it_is(page):
+    unmarked = [block.line for block in blocks(page) if not block.marker]
+    assert not unmarked
+    assert any(block.marker == 'run' for block in blocks(page))
+
+
+@pytest.mark.parametrize('page', PAGES, ids=names(PAGES))
+def test_links_lead_somewhere(page):
+    for target in _LINK.findall(page.read_text()):
+        if '://' not in target:
+            path = (page.parent / target.partition('#')[0]).resolve()
+            assert path.exists() or path.name in LATER_PAGES, target
+
+
+@pytest.mark.parametrize('page', PAGES, ids=names(PAGES))
+def test_paths_that_are_mentioned_exist(page):
+    mentioned = re.findall(r'``((?:src|docs|examples|tests|\.ci)/[\w./-]+)``', page.read_text())
+    missing = [path for path in mentioned if not (ROOT / path).exists()]
+    assert [path for path in missing if Path(path).name not in LATER_PAGES] == []
+
+
+def test_every_page_is_on_the_map():
+    linked = {
+        (DOCS / target).resolve()
+        for target in _LINK.findall((DOCS / 'index.rst').read_text())
+        if '://' not in target
+    }
+    assert [page for page in PAGES if page not in linked and page.name != 'index.rst'] == []
+
+
+@pytest.mark.parametrize('verb', ['schedule', 'aggregate'])
+def test_every_option_is_in_the_reference(verb):
+    module = __import__(f'kwdagger.{verb}', fromlist=['__cli__'])
+    options = set(module.__cli__.__default__)
+    text = (DOCS / 'reference' / f'{verb}.rst').read_text()
+    documented = set(re.findall(r'^``--([a-z_]+)', text, re.MULTILINE))
+    assert documented == options
+
+
+def test_readme_commands_do_what_they_show(tmp_path):
+    readme = (ROOT / 'README.rst').read_text()
+    assert (ROOT / 'run_pipelines.sh').stat().st_mode & 0o111
+    assert './run_pipelines.sh' in readme
+    assert re.search(r"^ +python3 -m venv \.venv && .*-m pytest$", readme, re.MULTILINE)
+    shown = {
+        block.language: block.text for block in blocks(ROOT / 'README.rst') if block.language
+    }
+    (tmp_path / 'pipeline.yaml').write_text(shown['yaml'])
+    (tmp_path / 'compress.py').write_text(_README_COMPRESS)
+    (tmp_path / 'check.py').write_text(_README_CHECK)
+    for name in ('book.txt', 'table.csv'):
+        (tmp_path / name).write_text('some text to pack\n' * 50)
+    session = Session(tmp_path)
+    session.run(Block('run', '', 'bash', shown['bash'].replace('"\n#', '" --run=1\n#'), 0), 'README')
+    assert '24 of 24 jobs done' in session.printed
+    assert 'ratio' in session.printed
+
+
+_README_COMPRESS = """\
+import argparse, gzip, lzma
+parser = argparse.ArgumentParser()
+for name in ('src', 'dst', 'codec', 'level'):
+    parser.add_argument(f'--{name}')
+args = parser.parse_args()
+content = open(args.src, 'rb').read()
+level = int(args.level)
+packed = gzip.compress(content, level) if args.codec == 'gzip' else lzma.compress(content)
+open(args.dst, 'wb').write(packed)
+"""
+_README_CHECK = """\
+import argparse, json, os
+parser = argparse.ArgumentParser()
+for name in ('src', 'packed', 'report'):
+    parser.add_argument(f'--{name}')
+args = parser.parse_args()
+ratio = os.path.getsize(args.src) / os.path.getsize(args.packed)
+json.dump({'metrics': {'ratio': ratio}}, open(args.report, 'w'))
+"""
+
+
+def table_rows(page: str) -> list[tuple[str, str]]:
+    return [(left, right) for left, right in _ROW.findall((DOCS / page).read_text())]
+
+
+@pytest.mark.parametrize(('grid', 'rows'), table_rows('reference/matrix.rst'))
+def test_grids_give_the_rows_of_the_table(grid, rows):
+    found = load_yaml(grid)
+    if rows.startswith('error'):
+        with pytest.raises(UserError, match=re.escape(re.findall(r'``(.+?)``', rows)[0])):
+            expand(found)
+    else:
+        assert expand(found) == [load_yaml(row) for row in re.findall(r'``(.+?)``', rows)]
+
+
+@pytest.mark.parametrize(('query', 'rows'), table_rows('reference/aggregate.rst'))
+def test_queries_select_the_rows_of_the_table(query, rows):
+    columns = {'k': [1, 2, None], 'name': ['ab', 'bc', 'ca'], 'x': [0.5, 1.5, 2.5]}
+    found = [number for number, flag in enumerate(evaluate(query, columns, 3), 1) if flag]
+    assert found == [int(number) for number in re.findall(r'\d+', rows)]
+
+
+def test_there_are_tables_to_check():
+    assert len(table_rows('reference/matrix.rst')) > 20
+    assert len(table_rows('reference/aggregate.rst')) > 10
