@@ -5,10 +5,10 @@ import shlex
 from pathlib import Path
 
 from evaluate import EvaluateConfig
-from kwdagger.aggregate_loader import new_process_context_parser
 from predict import PredictConfig
 
 import kwdagger
+from kwdagger.aggregate_loader import new_process_context_parser
 from kwdagger.utils import util_dotdict
 
 HERE = Path(__file__).resolve().parent
