@@ -207,15 +207,18 @@ kw_child() {
         kw_program
         exit
     fi
-    kw_phase=teardown kw_caught=
+    kw_phase=teardown
+    kw_flags=$-
+    set +e
     (
         trap 'exit 129' HUP
         trap 'exit 130' INT
         trap 'exit 143' TERM
+        [[ $kw_flags == *e* ]] && set -e
         kw_program
     )
     status=$?
-    kw_teardown
+    (kw_teardown)
     exit "$status"
 }
 

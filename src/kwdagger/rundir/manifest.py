@@ -84,7 +84,7 @@ class JobManifest:
         Never when it holds the root or the folder that schedule was called in.
         """
         return self.exclusive and not any(
-            f'{path}/'.startswith(f'{self.rundir}/') for path in (self.root, self.cwd)
+            f'{path}/'.startswith(f'{self.rundir.rstrip("/")}/') for path in (self.root, self.cwd)
         )
 
 

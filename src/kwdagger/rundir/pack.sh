@@ -14,7 +14,7 @@ kw_pack_begin() {
 # kw_pack_job <process id> <run script>
 kw_pack_job() {
     [[ $kw_stop_signal ]] && return
-    if [[ $kw_scheduler_pid ]] && ! { kw_stat "$kw_scheduler_pid" && [[ ${kw_fields[19]} == "$kw_scheduler_start" ]]; }; then
+    if [[ $kw_scheduler_pid ]] && ! { kw_stat "$kw_scheduler_pid" && [[ ${kw_fields[19]} == "$kw_scheduler_start" && ${kw_fields[0]} != [ZX] ]]; }; then
         kw_stop_signal=1
         return
     fi

@@ -129,7 +129,9 @@ kw_attempt_once() {
         kw_result=failed
         return 74
     }
-    [[ $kw_reason ]] && kw_say "$kw_state: $kw_reason${kw_log:+ (log: $kw_dir/job.log)}"
+    if [[ $kw_reason && ! ${kw_quiet-} ]]; then
+        kw_say "$kw_state: $kw_reason${kw_log:+ (log: $kw_dir/job.log)}"
+    fi
     return "$kw_status"
 }
 
