@@ -34,7 +34,7 @@ def own_request(job: Job) -> dict[str, Value]:
 
 
 def ancestors(job: Job, jobs: Mapping[str, Job]) -> list[Job]:
-    """Return every job that `job` rests on, nearest last, each once."""
+    """Return every job that `job` rests on, nearest last, gathered ones in gather order."""
     found: dict[str, Job] = {}
 
     def visit(current: Job) -> None:
@@ -55,13 +55,13 @@ def requested_record(job: Job, jobs: Mapping[str, Job]) -> dict[str, Value]:
     """
     record: dict[str, Value] = {}
     groups: dict[str, list[Job]] = {}
-    for ancestor in sorted(ancestors(job, jobs), key=lambda ancestor: ancestor.id):
+    for ancestor in ancestors(job, jobs):
         groups.setdefault(ancestor.node.name, []).append(ancestor)
     instances = {}
     for name, members in groups.items():
         record.update(_merged([_plain_request(member) for member in members]))
         if len(members) > 1:
-            instances[f'__instances__.{name}'] = sorted(member.id for member in members)
+            instances[f'__instances__.{name}'] = [member.id for member in members]
     record.update(own_request(job))
     record.update(instances)
     return record
@@ -70,7 +70,7 @@ def requested_record(job: Job, jobs: Mapping[str, Job]) -> dict[str, Value]:
 def effective_record(job: Job, jobs: Mapping[str, Job]) -> dict[str, Value]:
     """Return every parameter's value, defaults included, of a job and its ancestors."""
     groups: dict[str, list[dict[str, Value]]] = {}
-    for member in [*sorted(ancestors(job, jobs), key=lambda ancestor: ancestor.id), job]:
+    for member in [*ancestors(job, jobs), job]:
         name = member.node.name
         values = {**member.params, **member.perf, **member.inputs}
         groups.setdefault(name, []).append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,8 +39,20 @@ def column_texts(values: Sequence[Any]) -> list[str]:
 
 
 def parameter_texts(values: Sequence[Any]) -> list[str]:
-    """Return parameter values as they were given: 0.1 stays 0.1."""
-    return [cell_text(plain_cell(value), '.15g') for value in values]
+    """Return parameter values as given (0.1 stays 0.1), paths without their common folder."""
+    cells = [plain_cell(value) for value in values]
+    folder = _common_folder(cells)
+    cells = [cell[len(folder) :] if isinstance(cell, str) else cell for cell in cells]
+    return [cell_text(cell, '.15g') for cell in cells]
+
+
+def _common_folder(cells: Sequence[Any]) -> str:
+    """Return the folder, slash included, in which all of several different paths lie."""
+    paths = {cell for cell in cells if isinstance(cell, str)}
+    if len(paths) < 2 or not all('/' in path for path in paths):
+        return ''
+    start = os.path.commonprefix(list(paths))
+    return start[: start.rfind('/') + 1]
 
 
 def cell_text(value: Any, number_format: str = '.4g') -> str:

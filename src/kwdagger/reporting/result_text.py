@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kwdagger.analysis.columns import short_names
 from kwdagger.analysis.macro import MacroResult
 from kwdagger.analysis.objectives import MINIMIZE
+from kwdagger.analysis.variation import value_text, variation
 from kwdagger.reporting.aggregator import Aggregator
 from kwdagger.reporting.cells import cell_text, column_texts, is_number, parameter_texts
 from kwdagger.reporting.plan_text import print_text
@@ -187,7 +188,7 @@ def _print_top(
     by = ranking_text(aggregator)
     shown = f'top {len(best)} of {len(table)}' if len(best) < len(table) else 'all, best first'
     print_text(f'{group}{shown}{f", by {by}" if by else ""}')
-    print_rows(aggregator, best, options)
+    print_rows(aggregator, table, best, options)
 
 
 def _print_groups(
@@ -226,13 +227,30 @@ def _print_pareto(aggregator: Aggregator, options: ReportOptions) -> None:
     names = [column.rpartition('.')[2] for column in aggregator.primary_metric_cols]
     every = f'{", ".join(names[:-1])} and {names[-1]}'
     print_text(f'Pareto set: {len(front)} of {len(aggregator)}, best trade-offs of {every}')
-    print_rows(aggregator, front.head(max(options.top_k, 20)), options)
+    print_rows(aggregator, aggregator.table, front.head(max(options.top_k, 20)), options)
 
 
-def print_rows(aggregator: Aggregator, table: pd.DataFrame, options: ReportOptions) -> None:
-    """Print rows as a table, and where the first of them lie."""
+def telling_parameters(table: pd.DataFrame) -> list[str]:
+    """Return the parameters that vary in a table, without those that repeat another.
+
+    Of parameters that agree in every row the last counts: the one furthest upstream.
+    """
+    cells = {name: table[name].tolist() for name in table.columns if name.startswith('params.')}
+    varied = list(variation(cells).varied)
+    by_cells = {tuple(map(value_text, cells[name])): name for name in varied}
+    return [name for name in varied if name in by_cells.values()]
+
+
+def print_rows(
+    aggregator: Aggregator, whole: pd.DataFrame, table: pd.DataFrame, options: ReportOptions
+) -> None:
+    """Print rows as a table, and where the first of them lie.
+
+    Args:
+        whole: the table that the rows of `table` are from.
+    """
     metrics = [name for name in aggregator.display_metric_cols if name in table.columns]
-    varied = [name for name in aggregator.variation().varied if name in table.columns]
+    varied = telling_parameters(whole)
     if options.show_csv:
         print_text(table[[*metrics, *varied, 'param_hashid']].to_csv(index=False).rstrip())
         print_text()
