@@ -45,7 +45,7 @@ def variation(columns: Mapping[str, Sequence[Any]]) -> Variation:
 def value_counts(cells: Iterable[Any]) -> dict[Any, int]:
     """Return value -> number of cells, most frequent first, then in order of value.
 
-    Lists and mappings appear as their JSON text.
+    Lists, mappings and truth values appear as their text (True would be the same key as 1).
     """
     counts: Counter[Any] = Counter()
     first: dict[Any, Any] = {}
@@ -53,7 +53,7 @@ def value_counts(cells: Iterable[Any]) -> dict[Any, int]:
         value = plain_cell(cell)
         text = value_text(value)
         counts[text] += 1
-        first.setdefault(text, text if isinstance(value, (list, dict)) else value)
+        first.setdefault(text, text if isinstance(value, (bool, list, dict)) else value)
     found = sorted(counts, key=lambda text: (-counts[text], _order(first[text])))
     return {ABSENT if first[text] is None else first[text]: counts[text] for text in found}
 

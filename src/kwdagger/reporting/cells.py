@@ -25,7 +25,7 @@ def column_texts(values: Sequence[Any]) -> list[str]:
     """Return the cells of a column as text; numbers share one sensible number of decimals.
 
     >>> column_texts([0.91234, 12.5, None])
-    ['0.9123', '12.5000', '-']
+    ['0.91', '12.50', '-']
     """
     cells = [plain_cell(value) for value in values]
     numbers = [cell for cell in cells if is_number(cell)]
@@ -82,13 +82,18 @@ def _decimals(numbers: Sequence[float]) -> int | None:
     if all(number == int(number) for number in finite):
         return 0 if largest >= 1000 else 1
     before = len(str(int(largest))) if largest >= 1 else 0
-    decimals = max(_DIGITS - before, 1 if before < _DIGITS else 0)
+    decimals = max(_DIGITS - before, min(_leading_zeros(smallest) + 2, _DIGITS))
     distinct = len(set(numbers))
     while decimals < _FINEST - before and _distinct(numbers, decimals) < distinct:
         decimals += 1
     while decimals > 1 and all(number == round(number, decimals - 1) for number in finite):
         decimals -= 1
     return decimals
+
+
+def _leading_zeros(number: float) -> int:
+    """Return the zeros between the point and the first digit; -2 where there is no fraction."""
+    return -2 if number >= 1 or not number else math.floor(-math.log10(number))
 
 
 def _distinct(numbers: Sequence[float], decimals: int) -> int:
