@@ -5,6 +5,7 @@ No job is lost, none is counted that was not finished, none is repeated that was
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -76,7 +77,9 @@ def records():
 
 def passed():
     return {
-        name: record['ended_at'] for name, record in records().items() if record['state'] == 'passed'
+        name: record['ended_at']
+        for name, record in records().items()
+        if record['state'] == 'passed'
     }
 
 
@@ -135,10 +138,8 @@ def test_serial_sweep_survives(work, kind, number, seed):
     time.sleep(0.25 + rng.random() * 0.8)
     target = victim(kind, scheduler, work)
     if target is not None:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             target.send_signal(number)
-        except psutil.NoSuchProcess:
-            pass
     scheduler.communicate(timeout=60)
     keep = passed()
     for record in records().values():

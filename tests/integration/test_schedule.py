@@ -55,6 +55,8 @@ PARAMS = """
         eval.k: [1, 2]
 """
 
+COMMAND = [sys.executable, '-m', 'kwdagger', 'schedule']
+
 
 @pytest.fixture
 def work(tmp_path, monkeypatch):
@@ -67,7 +69,7 @@ def work(tmp_path, monkeypatch):
 
 
 def schedule(*words, params=PARAMS, code=0, cwd=None):
-    command = [sys.executable, '-m', 'kwdagger', 'schedule', '--root_dpath=results', *words]
+    command = [*COMMAND, '--root_dpath=results', *words]
     if params is not None:
         command.append(f'--params={params}')
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
@@ -151,10 +153,14 @@ def test_invoke_by_hand_reproduces_a_deleted_output(work):
     before = output.read_text()
     output.unlink()
     script = output.parent / 'invoke.sh'
-    done = subprocess.run(['bash', str(script.resolve())], cwd='/', capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ['bash', str(script.resolve())], cwd='/', capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert output.read_text() == before
-    again = subprocess.run(['bash', str(script.resolve())], cwd='/', capture_output=True, text=True, check=False)
+    again = subprocess.run(
+        ['bash', str(script.resolve())], cwd='/', capture_output=True, text=True, check=False
+    )
     assert again.returncode == 0
     assert len(calls()) == 10
 
@@ -163,7 +169,7 @@ def test_a_moved_root_keeps_every_result_and_its_scripts_work(work):
     schedule('--run=1')
     os.rename('results', 'moved')
     done = subprocess.run(
-        [sys.executable, '-m', 'kwdagger', 'schedule', '--root_dpath=moved', '--run=1', f'--params={PARAMS}'],
+        [*COMMAND, '--root_dpath=moved', '--run=1', f'--params={PARAMS}'],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert 'nothing to do: 9 of 9' in done.stdout
@@ -279,7 +285,9 @@ def test_export_script_runs_without_kwdagger(work):
     assert 'wrote 9 run directories' in shown.stdout
     assert calls() == []
     environment = {'PATH': os.environ['PATH'], 'HOME': str(work)}
-    subprocess.run(['bash', str(work / 'all.sh')], cwd='/', env=environment, check=True, capture_output=True)
+    subprocess.run(
+        ['bash', str(work / 'all.sh')], cwd='/', env=environment, check=True, capture_output=True
+    )
     assert len(calls()) == 9
     assert set(states().values()) == {'passed'}
 
@@ -287,7 +295,7 @@ def test_export_script_runs_without_kwdagger(work):
 def test_a_root_with_blanks_quotes_and_dollars(work):
     root = "odd $HOME 'root' `x`"
     done = subprocess.run(
-        [sys.executable, '-m', 'kwdagger', 'schedule', f'--root_dpath={root}', '--run=1', f'--params={PARAMS}'],
+        [*COMMAND, f'--root_dpath={root}', '--run=1', f'--params={PARAMS}'],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -295,7 +303,10 @@ def test_a_root_with_blanks_quotes_and_dollars(work):
 
 
 BAD = [
-    (PARAMS.replace('gen.a:', 'gne.a:'), "matrix key 'gne.a' names no node 'gne' (did you mean 'gen'?)"),
+    (
+        PARAMS.replace('gen.a:', 'gne.a:'),
+        "matrix key 'gne.a' names no node 'gne' (did you mean 'gen'?)",
+    ),
     (PARAMS.replace('gen.a:', 'gen.treshold:'), "(did you mean 'threshold'?)"),
     (PARAMS.replace('gen.a:', 'workers:'), "(did you mean 'gen.workers'?)"),
     (PARAMS.replace('matrix:', 'matrx: 1\n    matrix:'), "did you mean 'matrix'"),
@@ -303,7 +314,10 @@ BAD = [
     ('pipeline: [1', 'malformed YAML in params line 1'),
     (PARAMS.replace('make()', 'mke()'), "did you mean 'make'"),
     (PARAMS.replace('pipes.py', 'pips.py'), "did you mean 'pipes.py'"),
-    (PARAMS.replace('in.txt', 'no.txt'), "input file 'no.txt' of node 'gen' does not exist (3 jobs)"),
+    (
+        PARAMS.replace('in.txt', 'no.txt'),
+        "input file 'no.txt' of node 'gen' does not exist (3 jobs)",
+    ),
     (PARAMS.replace('gen.src: [in.txt]', ''), "input 'gen.src' is not given"),
     ('[1, 2]', 'must be a mapping'),
 ]
@@ -346,7 +360,9 @@ def test_input_problems_are_reported_by_a_dry_run(work):
 def test_urls_globs_and_unchecked_nodes_are_exempt(work):
     schedule('--run=1', params=PARAMS.replace('in.txt', 'http://localhost/x'))
     schedule('--run=1', params=PARAMS.replace('in.txt', "'*.txt'"))
-    Path('pipes.py').write_text(PIPELINE.replace("name = 'gen'", "name = 'gen'\n    check_inputs = False"))
+    Path('pipes.py').write_text(
+        PIPELINE.replace("name = 'gen'", "name = 'gen'\n    check_inputs = False")
+    )
     schedule('--run=1', params=PARAMS.replace('in.txt', 'no.txt'))
 
 
@@ -366,16 +382,36 @@ def test_max_configs_and_empty_grids(work):
 
 def test_version_and_help(work):
     for words in (['--version'], ['schedule', '--version']):
-        done = subprocess.run([sys.executable, '-m', 'kwdagger', *words], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, '-m', 'kwdagger', *words], capture_output=True, text=True, check=True
+        )
         assert re.fullmatch(r'\d+\.\d+\.\d+\n', done.stdout)
-    shown = subprocess.run([sys.executable, '-m', 'kwdagger', 'schedule', '--help'], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, '-m', 'kwdagger', 'schedule', '--help'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert '--rerun' in shown.stdout
-    code = 'import sys; import kwdagger.__main__; print([m for m in ("pandas", "networkx", "requests") if m in sys.modules])'
-    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == '[]\n'
+    code = (
+        'import sys, kwdagger.__main__\n'
+        'print([m for m in ("pandas", "networkx", "requests") if m in sys.modules])'
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, '-c', code], capture_output=True, text=True, check=True
+        ).stdout
+        == '[]\n'
+    )
 
 
 def test_option_forms(work):
-    for words in (['--run', '1'], ['--run=True'], ['--run'], ['--run', '1', '--print-commands=True']):
+    for words in (
+        ['--run', '1'],
+        ['--run=True'],
+        ['--run'],
+        ['--run', '1', '--print-commands=True'],
+    ):
         schedule(*words)
     assert len(calls()) == 9
     assert 'python prog.py' in schedule('--no-run', '--rerun=all', '--print_commands').stdout

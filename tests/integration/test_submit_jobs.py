@@ -21,7 +21,10 @@ def chain():
         algo_params={'text': 'hello'},
     )
     second = ProcessNode(
-        name='second', executable='bash write.sh', in_paths=['prior'], out_paths={'res': 'second.txt'}
+        name='second',
+        executable='bash write.sh',
+        in_paths=['prior'],
+        out_paths={'res': 'second.txt'},
     )
     first.outputs['out'].connect(second.inputs['prior'])
     return Pipeline([first, second])

@@ -55,7 +55,13 @@ class Tool:
 
     def command(self, *words: str) -> list[str]:
         """Return the command line of a verb."""
-        return [self.python, '-m', 'kwdagger', *words, *(self.extra if words[0] == 'schedule' else ())]
+        return [
+            self.python,
+            '-m',
+            'kwdagger',
+            *words,
+            *(self.extra if words[0] == 'schedule' else ()),
+        ]
 
 
 @dataclass
@@ -190,7 +196,9 @@ def reference_python(given: str, folder: Path) -> str:
     place = folder / 'reference'
     subprocess.run([sys.executable, '-m', 'venv', str(place)], check=True)
     subprocess.run(
-        [str(place / 'bin' / 'pip'), 'install', '-q', 'kwdagger==0.4.1'], check=True, stderr=subprocess.DEVNULL
+        [str(place / 'bin' / 'pip'), 'install', '-q', 'kwdagger==0.4.1'],
+        check=True,
+        stderr=subprocess.DEVNULL,
     )
     return str(place / 'bin' / 'python')
 
@@ -215,7 +223,10 @@ def table(ours: dict, reference: dict, loops: dict) -> list[Row]:
 
 def show(rows: list[Row]) -> None:
     """Print the table."""
-    print(f'{"phase":24}{"ours":>10}{"target":>10}{"reference":>12}{"ratio":>9}{"sh loop":>10}{"ratio":>9}')
+    print(
+        f'{"phase":24}{"ours":>10}{"target":>10}{"reference":>12}{"ratio":>9}'
+        f'{"sh loop":>10}{"ratio":>9}'
+    )
     for row in rows:
 
         def cell(value: float | None, unit: str = row.unit) -> str:

@@ -31,6 +31,8 @@ class JobView(Node):
     _no_outarg: bool
     _binding: Job | None
     _bound_jobs: Mapping[str, Job]
+    cache: bool
+    primary_out_key: str | None
 
     @property
     def _job(self) -> Job:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from kwdagger.values import Value, normalize_mapping
 
 if TYPE_CHECKING:
-    from kwdagger.pipeline.node import PathSpec, ProcessNode
+    from kwdagger.pipeline.job_view import JobView, PathSpec
+    from kwdagger.pipeline.node import ProcessNode
     from kwdagger.pipeline.pipeline import Pipeline
     from kwdagger.plan.compiled import CompiledPipeline
     from kwdagger.plan.job import Plan
@@ -88,10 +89,12 @@ def configure_pipeline(
         _bind(node, plan)
 
 
-def configure_alone(node: ProcessNode) -> None:
+def configure_alone(node: JobView) -> None:
     """Bind a node to its job, configuring what lies upstream from the nodes' own values."""
+    from kwdagger.pipeline.node import check_node_type
     from kwdagger.pipeline.pipeline import Pipeline
 
+    node = check_node_type(node)
     nodes = [node]
     queue = node.predecessor_process_nodes()
     while queue:
@@ -162,11 +165,11 @@ def gather_path(rundir: str, name: str) -> str:
     return RunDirectory(rundir).gather_path(name)
 
 
-def _outputs(node: ProcessNode) -> list[str]:
+def _outputs(node: JobView) -> list[str]:
     return [os.fspath(path) for path in node.final_out_paths.values() if path is not None]
 
 
-def guard_text(node: ProcessNode) -> str | None:
+def guard_text(node: JobView) -> str | None:
     """Return the shell test of the primary output, or of all, or None."""
     outputs = _outputs(node)
     if not outputs:
@@ -178,7 +181,7 @@ def guard_text(node: ProcessNode) -> str | None:
     return 'test ' + ' -a '.join(f'-e {shlex.quote(path)}' for path in outputs)
 
 
-def guarded_command(node: ProcessNode) -> str:
+def guarded_command(node: JobView) -> str:
     """Return the command behind its guard and after the writing of its gather files."""
     text = node.command_text().rstrip()
     job = node._job
@@ -194,13 +197,13 @@ def guarded_command(node: ProcessNode) -> str:
     return text if guard is None else f'{guard} || \\\n{text}'
 
 
-def outputs_exist(node: ProcessNode) -> bool:
+def outputs_exist(node: JobView) -> bool:
     """Return whether all outputs of a node's job exist."""
     outputs = _outputs(node)
     return bool(outputs) and all(map(os.path.exists, outputs))
 
 
-def requested(node: ProcessNode) -> dict[str, Value]:
+def requested(node: JobView) -> dict[str, Value]:
     """Return what job_config.json records as requested."""
     from kwdagger.plan.provenance import requested_record
 

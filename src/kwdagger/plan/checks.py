@@ -47,8 +47,8 @@ def check_keys(
             raise UnknownName(_no_node(str(key), nodes) + where(key))
         if name not in nodes:
             raise UnknownName(
-                f'matrix key {key!r} names no node {name!r}{did_you_mean(name, nodes)}; '
-                f'nodes are {", ".join(nodes)}{where(key)}'
+                f'matrix key {key!r} names no node {name!r}{did_you_mean(name, nodes)}'
+                f'{where(key)}; nodes are {", ".join(nodes)}'
             )
         problem = _param_problem(nodes[name], param, strict)
         if problem:
@@ -84,10 +84,7 @@ def _param_problem(node: ProcessNode, param: str, strict: bool) -> str:
     near = [name for name in declared if len(name) >= _LONG_NAME and one_edit_apart(param, name)]
     if not near:
         return ''
-    return (
-        f'{node.name!r} (did you mean {near[0]!r}?); set allow_extra_params = True on the node '
-        f'if it is meant'
-    )
+    return f'{node.name!r} (did you mean {near[0]!r}?)'
 
 
 def one_edit_apart(first: str, second: str) -> bool:

@@ -75,7 +75,8 @@ def print_stale(decisions: Mapping[str, Decision]) -> None:
     if stale:
         what = ', '.join(f'{count} because {reason}' for reason, count in stale.items())
         print_text(
-            f'out of date but kept: {what} (--explain tells what changed, --rerun=stale redoes them)'
+            f'out of date but kept: {what} '
+            f'(--explain tells what changed, --rerun=stale redoes them)'
         )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from kwdagger.values import Value
 
 _DIGITS = 16
+_CHUNK_BYTES = 1 << 20
 _PYTHON_NAMES = ('python', 'pypy')
 
 
@@ -93,14 +94,14 @@ class Fingerprints:
 def _digest(path: str) -> str | None:
     if os.path.isdir(path):
         return _folder_digest(path)
+    total = hashlib.sha256()
     try:
         with open(path, 'rb') as file:
-            return hashlib.file_digest(file, 'sha256').hexdigest()[:_DIGITS]
-    except AttributeError:  # Python 3.10 has no file_digest
-        with open(path, 'rb') as file:
-            return hashlib.sha256(file.read()).hexdigest()[:_DIGITS]
+            while chunk := file.read(_CHUNK_BYTES):
+                total.update(chunk)
     except OSError:
         return None
+    return total.hexdigest()[:_DIGITS]
 
 
 def _folder_digest(folder: str) -> str:

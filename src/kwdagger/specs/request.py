@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kwdagger.errors import InvalidType, InvalidValue, UserError
+from kwdagger.errors import InvalidType, InvalidValue, MissingFile, UserError, did_you_mean
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.pipeline.slurm_options import layer_slurm_options
 from kwdagger.specs.references import absolute_reference, resolve_pipeline
@@ -41,8 +41,11 @@ class ScheduleRequest:
 
     def place(self, key: str) -> str:
         """Return " in file.yaml line 7" for a matrix key, or an empty string."""
-        for path in ((key,), *((form, key) for form in _FORMS)):
-            line = line_of(self.text, *path) if self.text else None
+        groups = [name for name in self.grid if name.startswith('submatrices')]
+        forms = [(form,) for form in (*_FORMS, *groups)]
+        paths = [(), *forms, *(('matrices', *form) for form in forms)]
+        for path in paths if self.text else ():
+            line = line_of(self.text, *path, key)
             if line is not None:
                 return f' in {self.source} line {line}'
         return ''
@@ -97,6 +100,11 @@ def read_request(params: Any, pipeline: Any, slurm_options: Any = None) -> Sched
         params = load_yaml(text, source)
     if params is None:
         params = {}
+    if isinstance(params, str):
+        raise MissingFile(
+            f'no such file: {params!r}; --params takes a file or YAML text with keys such as '
+            f'pipeline and matrix{_nearest_here(params)}'
+        )
     if not isinstance(params, Mapping):
         raise InvalidType(
             f'{source}: the parameters must be a mapping with keys such as pipeline and matrix, '
@@ -120,6 +128,11 @@ def read_request(params: Any, pipeline: Any, slurm_options: Any = None) -> Sched
         text,
         source,
     )
+
+
+def _nearest_here(path: str) -> str:
+    folder, base = os.path.split(path)
+    return did_you_mean(base, os.listdir(folder or '.')) if os.path.isdir(folder or '.') else ''
 
 
 def params_text(request: ScheduleRequest) -> str:

@@ -43,7 +43,12 @@ def test_equal_work_is_one_job():
 
 @pytest.mark.parametrize(
     ('values', 'jobs'),
-    [([1, '1', True, 1.0], 3), (['a', 'b', 'a'], 2), ([[1, 2], ['1', '2']], 1), ([None, 'None'], 1)],
+    [
+        ([1, '1', True, 1.0], 3),
+        (['a', 'b', 'a'], 2),
+        ([[1, 2], ['1', '2']], 1),
+        ([None, 'None'], 1),
+    ],
 )
 def test_identity_is_the_text_on_the_command_line(values, jobs):
     compiled = two_stage().compile_configurations([{'gen.a': value} for value in values])
@@ -109,7 +114,9 @@ def test_a_path_is_one_job_however_it_arrived():
     (made_ev,) = made.nodes_by_name['ev']
     typed = two_stage().compile_configurations([{'gen.src': 's', 'ev.inp': path}], '/root')
     (typed_ev,) = typed.nodes_by_name['ev']
-    as_path = two_stage().compile_configurations([{'gen.src': 's', 'ev.inp': ub.Path(path)}], '/root')
+    as_path = two_stage().compile_configurations(
+        [{'gen.src': 's', 'ev.inp': ub.Path(path)}], '/root'
+    )
     assert typed_ev.process_id == made_ev.process_id == as_path.nodes_by_name['ev'][0].process_id
     assert typed_ev.command == made_ev.command
     assert list(typed.proc_graph.edges) == []
@@ -209,7 +216,9 @@ def test_gather_identity_holds_the_spec_and_the_members():
         dag = folds()
         if spec:
             dag.gather_connections[0].spec = spec
-        return {n.process_id for n in dag.compile_configurations(rows, '/root').nodes_by_name['reduce']}
+        return {
+            n.process_id for n in dag.compile_configurations(rows, '/root').nodes_by_name['reduce']
+        }
 
     base = reduce_ids(ROWS)
     assert reduce_ids(ROWS[::-1]) == base
@@ -230,7 +239,9 @@ def test_gather_without_members_and_uncompiled_submission():
 
 
 def test_provenance_of_a_two_stage_job():
-    compiled = two_stage().compile_configurations([{'gen.src': 's', 'gen.a': 2, 'ev.k': 5}], '/root')
+    compiled = two_stage().compile_configurations(
+        [{'gen.src': 's', 'gen.a': 2, 'ev.k': 5}], '/root'
+    )
     (ev,) = compiled.nodes_by_name['ev']
     (gen,) = compiled.nodes_by_name['gen']
     record = {k: json.loads(v) for k, v in ev.requested_provenance_record().items()}

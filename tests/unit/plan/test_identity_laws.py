@@ -23,9 +23,7 @@ values = st.recursive(
     ),
     max_leaves=4,
 )
-rows = st.lists(
-    st.fixed_dictionaries({'gen.a': values, 'ev.k': scalars}), min_size=1, max_size=5
-)
+rows = st.lists(st.fixed_dictionaries({'gen.a': values, 'ev.k': scalars}), min_size=1, max_size=5)
 
 
 def pipeline():

@@ -98,7 +98,12 @@ def test_what_cannot_be_resolved(folder, reference, error, text):
 
 @pytest.mark.parametrize(
     ('reference', 'name'),
-    [('a/b.py::make("x")', 'make'), ('pkg.mod.func()', 'func'), ('x/flow.yaml', 'flow'), ({}, 'pipeline')],
+    [
+        ('a/b.py::make("x")', 'make'),
+        ('pkg.mod.func()', 'func'),
+        ('x/flow.yaml', 'flow'),
+        ({}, 'pipeline'),
+    ],
 )
 def test_reference_name(reference, name):
     assert reference_name(reference) == name
