@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -183,7 +184,7 @@ def test_every_option_is_in_the_reference(verb):
     module = __import__(f'kwdagger.{verb}', fromlist=['__cli__'])
     options = set(module.__cli__.__default__)
     text = (DOCS / 'reference' / f'{verb}.rst').read_text()
-    documented = set(re.findall(r'^``--([a-z_]+)', text, re.MULTILINE))
+    documented = set(re.findall(r'^``--([a-z_]+)``$', text, re.MULTILINE))
     assert documented == options
 
 
@@ -191,17 +192,17 @@ def test_readme_commands_do_what_they_show(tmp_path):
     readme = (ROOT / 'README.rst').read_text()
     assert (ROOT / 'run_pipelines.sh').stat().st_mode & 0o111
     assert './run_pipelines.sh' in readme
-    assert re.search(r"^ +python3 -m venv \.venv && .*-m pytest$", readme, re.MULTILINE)
-    shown = {
-        block.language: block.text for block in blocks(ROOT / 'README.rst') if block.language
-    }
+    assert re.search(r'^ +python3 -m venv \.venv && .*-m pytest$', readme, re.MULTILINE)
+    shown = {block.language: block.text for block in blocks(ROOT / 'README.rst') if block.language}
     (tmp_path / 'pipeline.yaml').write_text(shown['yaml'])
     (tmp_path / 'compress.py').write_text(_README_COMPRESS)
     (tmp_path / 'check.py').write_text(_README_CHECK)
     for name in ('book.txt', 'table.csv'):
         (tmp_path / name).write_text('some text to pack\n' * 50)
     session = Session(tmp_path)
-    session.run(Block('run', '', 'bash', shown['bash'].replace('"\n#', '" --run=1\n#'), 0), 'README')
+    session.run(
+        Block('run', '', 'bash', shown['bash'].replace('"\n#', '" --run=1\n#'), 0), 'README'
+    )
     assert '24 of 24 jobs done' in session.printed
     assert 'ratio' in session.printed
 
@@ -252,3 +253,20 @@ def test_queries_select_the_rows_of_the_table(query, rows):
 def test_there_are_tables_to_check():
     assert len(table_rows('reference/matrix.rst')) > 20
     assert len(table_rows('reference/aggregate.rst')) > 10
+    assert len(table_rows('reference/errors.rst')) > 30
+
+
+@pytest.mark.parametrize(('call', 'answer'), table_rows('reference/errors.rst'))
+def test_bad_input_gets_the_documented_line(call, answer, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path('a.txt').write_text('text')
+    spec = next(block for block in blocks(DOCS / 'reference' / 'errors.rst') if block.language)
+    Path('PIPELINE.yaml').write_text(spec.text)
+    words = shlex.split(call.replace('PIPELINE', 'PIPELINE.yaml'))[1:]
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    shown = capsys.readouterr().err
+    assert answer.strip('`') in shown
+    assert shown.count('\n') == 1
+    assert not Path('kwdagger_output').exists()

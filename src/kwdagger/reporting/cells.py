@@ -51,8 +51,11 @@ def _common_folder(cells: Sequence[Any]) -> str:
     paths = {cell for cell in cells if isinstance(cell, str)}
     if len(paths) < 2 or not all('/' in path for path in paths):
         return ''
-    start = os.path.commonprefix(list(paths))
-    return start[: start.rfind('/') + 1]
+    try:
+        folder = os.path.commonpath([os.path.dirname(path) for path in paths]) + '/'
+    except ValueError:  # some are absolute, some are not
+        return ''
+    return folder if all(path.startswith(folder) for path in paths) else ''
 
 
 def cell_text(value: Any, number_format: str = '.4g') -> str:
