@@ -12,5 +12,6 @@ settings.load_profile('suite')
 
 def pytest_runtest_setup(item):
     """Skip what needs a missing program, but never in CI."""
-    if item.get_closest_marker('tmux') and shutil.which('tmux') is None and not os.environ.get('CI'):
+    needs_tmux = item.get_closest_marker('tmux') is not None
+    if needs_tmux and shutil.which('tmux') is None and not os.environ.get('CI'):
         pytest.skip('tmux is not installed')

@@ -24,6 +24,7 @@ class AggregateEvaluationConfig(OptionsConfig):
     """Turn finished runs into tables and a report."""
 
     __command__ = 'aggregate'
+    __prog__ = 'kwdagger aggregate'
 
     target = scfg.Value(
         None, nargs='*', type=str, help='results folders (root_dpath), globs or exported tables'
@@ -102,16 +103,16 @@ def run_aggregate(config: Mapping[str, Any]) -> dict[str, Aggregator]:
 
 def load_tables(config: Mapping[str, Any]) -> tuple[Pipeline | None, dict[str, ResultTable]]:
     """Return the pipeline and the results of each of its nodes below the targets."""
-    from kwdagger.reporting.aggregate_options import flag, target_list
+    from kwdagger.reporting.aggregate_options import flag, target_list, worker_count
     from kwdagger.results.collect import collect_results
     from kwdagger.results.discovery import expand_targets, is_table
     from kwdagger.results.exported import exported_results
-    from kwdagger.results.run_loader import worker_count
 
     targets = expand_targets(target_list(config['target']))
     roots = [target for target in targets if not is_table(target)]
-    pipeline = find_pipeline(config['pipeline'], roots)
-    tables = exported_results([target for target in targets if is_table(target)])
+    files = [target for target in targets if is_table(target)]
+    pipeline = find_pipeline(config['pipeline'], roots, files)
+    tables = exported_results(files)
     if pipeline is None:
         return None, tables
     names = eval_nodes(config['eval_nodes'], pipeline)
@@ -125,8 +126,12 @@ def load_tables(config: Mapping[str, Any]) -> tuple[Pipeline | None, dict[str, R
     return pipeline, {**tables, **found}
 
 
-def find_pipeline(reference: Any, roots: Sequence[str]) -> Pipeline | None:
+def find_pipeline(
+    reference: Any, roots: Sequence[str], files: Sequence[str] = ()
+) -> Pipeline | None:
     """Return the pipeline asked for, or the one that a schedule call recorded under a root.
+
+    Exported tables (`files`) can do without one.
 
     Raises:
         UnknownName: nothing is recorded in the targets or above them.
@@ -137,15 +142,15 @@ def find_pipeline(reference: Any, roots: Sequence[str]) -> Pipeline | None:
 
     if reference not in (None, 'auto'):
         return resolve_pipeline(reference)
-    if not roots:
-        return None
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a recorded class such as package.module.Node may lie here
-    for root in roots:
-        recorded = recorded_root(root)
+    for place in [*roots, *map(os.path.dirname, files)]:
+        recorded = recorded_root(place)
         record = None if recorded is None else read_most_recent(recorded)
         if record is not None:
             return recorded_pipeline(record)
+    if not roots:
+        return None
     raise UnknownName(
         f'no pipeline is recorded in {roots[0]!r} or above it; name it with --pipeline'
     )
@@ -212,10 +217,14 @@ def with_targets_named(argv: Any) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ('Aggregator', 'TopResultsReport'):
+    if name in ('Aggregator', 'TopResultsReport', 'hash_param'):
         from kwdagger.reporting import aggregator
 
         return getattr(aggregator, name)
+    if name == 'hash_regions':
+        from kwdagger.analysis.macro import macro_key
+
+        return macro_key
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 

@@ -9,6 +9,7 @@ from kwdagger.errors import InvalidValue, UnknownName, did_you_mean
 
 _PREFERENCE = ('metrics', 'params', 'resolved_params', 'resources', 'context', 'machine')
 _MARKERS = ('specified',)
+_SHOWN = 6
 
 
 def find_column(name: str, columns: Sequence[str]) -> str:
@@ -37,10 +38,14 @@ def find_column(name: str, columns: Sequence[str]) -> str:
 
 
 def nearest_column(name: str, columns: Iterable[str]) -> str:
-    """Return a did-you-mean for a column name or its last part."""
+    """Return a did-you-mean for a column name or its last part, else some metrics there are."""
     columns = [column for column in columns if not column.startswith(_MARKERS)]
     short = {column.rpartition('.')[2]: column for column in reversed(columns)}
-    return did_you_mean(name, columns) or did_you_mean(name.rpartition('.')[2], short)
+    hint = did_you_mean(name, columns) or did_you_mean(name.rpartition('.')[2], short)
+    metrics = [column.rpartition('.')[2] for column in columns if column.startswith('metrics.')]
+    if not hint and metrics:
+        return f' (there are {", ".join(metrics[:_SHOWN])}{", ..." if metrics[_SHOWN:] else ""})'
+    return hint
 
 
 def short_names(columns: Sequence[str]) -> dict[str, str]:

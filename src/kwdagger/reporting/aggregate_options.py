@@ -47,13 +47,27 @@ def flag(config: Mapping[str, Any], name: str) -> bool:
     raise InvalidValue(f'--{name} is True or False (or 1, 0), not {value!r}')
 
 
+def worker_count(option: Any) -> int:
+    """Return how many processes may load: a number, or ``avail`` for all cores.
+
+    Raises:
+        InvalidValue: it is neither.
+    """
+    if option in (None, 'auto', 'avail', 'all'):
+        return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else 1
+    if not str(option).isdecimal():
+        raise InvalidValue(f"--io_workers is a number or 'avail', not {option!r}")
+    return int(option)
+
+
 def target_list(option: Any) -> list[str]:
     """Return the targets: one path, several, or a YAML list."""
     items = [option] if isinstance(option, (str, os.PathLike)) else option or []
     targets: list[str] = []
     for item in items:
-        text = os.fspath(item).strip()
-        targets += as_list(text) if text.startswith(('[', '- ')) else [text]
+        text = os.fspath(item)
+        is_list = text.lstrip().startswith(('[', '- '))
+        targets += as_list(text) if is_list else [text.strip()]
     return targets
 
 

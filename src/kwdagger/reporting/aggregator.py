@@ -114,7 +114,7 @@ class Aggregator:
             for row in (rows if columns else [()] * len(self.table))
         ]
         if 'param_hashid' not in self.table.columns:
-            hashes = [_params_id(row) for row in found]
+            hashes = [hash_param(row) for row in found]
             self.table = self.table.assign(param_hashid=hashes)
         for hashid, row in zip(self.table['param_hashid'].tolist(), found, strict=True):
             if hashid not in self.hashid_to_effective_params:
@@ -318,7 +318,7 @@ class Aggregator:
         effective = self.hashid_to_effective_params[hashid]
         if by not in effective:
             return hashid
-        return _params_id({key: value for key, value in effective.items() if key != by})
+        return hash_param({key: value for key, value in effective.items() if key != by})
 
     def report_best(
         self,
@@ -380,7 +380,8 @@ def _group_label(cell: Any) -> Any:
     return value if not isinstance(value, (list, dict)) else str(value)
 
 
-def _params_id(values: Mapping[str, Value]) -> str:
+def hash_param(values: Mapping[str, Value]) -> str:
+    """Return the id of parameter values (``params.`` before a name does not count)."""
     return hash_id(
         {
             key.removeprefix('params.'): rendered(value)

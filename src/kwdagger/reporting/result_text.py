@@ -77,9 +77,12 @@ def print_report(
 def print_header(aggregator: Aggregator) -> None:
     """Print the node, how many results it has and what is not among them."""
     count = len(aggregator)
-    noun = 'result' if count == 1 else 'results'
+    total = count if aggregator.result is None else len(aggregator.result.frame)
+    noun = 'result' if total == 1 else 'results'
     where = _common_folder(aggregator)
-    print_text(f'{aggregator.node_type}: {count} {noun}{f" in {where}" if where else ""}')
+    place = f' in {where}' if where else ''
+    selected = f'{count} of {total} {noun} selected' if count < total else f'{count} {noun}'
+    print_text(f'{aggregator.node_type}: {selected}{place}')
     if aggregator.result is not None:
         print_shortcomings(aggregator.result)
     print_text()

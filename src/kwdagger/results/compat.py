@@ -14,7 +14,7 @@ from kwdagger.results.collect import collect_results
 from kwdagger.results.discovery import output_path, run_directories
 from kwdagger.results.lineage import ParameterGroups, merged_values, result_row
 from kwdagger.results.record import RunRecord
-from kwdagger.results.run_loader import RunLoader, worker_count
+from kwdagger.results.run_loader import RunLoader
 from kwdagger.results.table import INDEX_COLUMNS
 
 _PARTS = ('metrics', 'params', 'resolved_params', 'specified')
@@ -44,7 +44,7 @@ def build_tables(
         dag,
         [os.path.normpath(os.fspath(root_dpath))],
         eval_nodes,
-        worker_count(io_workers),
+        io_workers if isinstance(io_workers, int) else os.cpu_count() or 1,
         bool(cache_resolved_results),
     )
     return {name: _split(table.frame) for name, table in tables.items()}

@@ -113,10 +113,3 @@ def _load_in_processes(load: _Load, paths: Sequence[str], workers: int) -> list[
             return pool.map(_load_inherited, paths, max(1, len(paths) // (workers * 8)))
     finally:
         _inherited.pop()
-
-
-def worker_count(option: object) -> int:
-    """Return how many workers ``--io_workers`` means: a number, or 'avail' for all cores."""
-    if option in (None, 'auto', 'avail', 'all'):
-        return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else 1
-    return max(0, int(str(option)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import scriptconfig as scfg
 
-from kwdagger.errors import InvalidType, UserError
+from kwdagger.errors import InvalidType, InvalidValue, UserError, did_you_mean
 from kwdagger.specs.yaml_text import load_yaml
 
 
@@ -83,4 +85,38 @@ def _parsed(cls: type[OptionsConfig], argv: Any, options: Mapping[str, Any]) -> 
 
         sys.stdout.write(f'{__version__}\n')
         raise SystemExit(0)
-    return cls.cli(argv=words, data=dict(options), strict=True)
+    parsed = _without_usage(cls, words, options)
+    for name in cls.__default__:
+        _check_flag(cls, name, parsed[name])
+    return parsed
+
+
+def _without_usage(cls: type[OptionsConfig], words: list[str], options: Mapping[str, Any]) -> Any:
+    """Parse; turn what argparse prints about a mistake, usage and all, into one line."""
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            return cls.cli(argv=words, data=dict(options), strict=True)
+    except SystemExit as end:
+        text = errors.getvalue().strip()
+        if end.code in (None, 0) or not text:
+            raise
+        raise InvalidValue(_usage_error(cls, text)) from None
+
+
+def _usage_error(cls: type[OptionsConfig], text: str) -> str:
+    message = text.splitlines()[-1].partition('error: ')[2] or text.splitlines()[-1]
+    unknown = message.partition('unrecognized arguments: ')[2].split(' ')[0]
+    if not unknown:
+        return message
+    name = unknown.partition('=')[0].lstrip('-').replace('-', '_')
+    nearest = did_you_mean(name, cls.__default__).replace("'", '')
+    return f'unknown option {unknown.partition("=")[0]!r}{nearest.replace("mean ", "mean --")}'
+
+
+def _check_flag(cls: type[OptionsConfig], name: str, value: Any) -> None:
+    """Raise if a flag that takes no text was given one."""
+    option = cls.__default__[name]
+    is_text = getattr(option, 'type', None) is str or value == getattr(option, 'value', None)
+    if getattr(option, 'isflag', False) and not is_text and value not in (True, False, None):
+        raise InvalidValue(f'--{name} is True or False (or 1, 0), not {value!r}')
