@@ -106,7 +106,7 @@ def load_tables(config: Mapping[str, Any]) -> tuple[Pipeline | None, dict[str, R
     from kwdagger.reporting.aggregate_options import flag, target_list, worker_count
     from kwdagger.results.collect import collect_results
     from kwdagger.results.discovery import expand_targets, is_table
-    from kwdagger.results.exported import exported_results
+    from kwdagger.results.exported import exported_results, with_exported
 
     targets = expand_targets(target_list(config['target']))
     roots = [target for target in targets if not is_table(target)]
@@ -123,7 +123,7 @@ def load_tables(config: Mapping[str, Any]) -> tuple[Pipeline | None, dict[str, R
         worker_count(config['io_workers']),
         flag(config, 'cache_resolved_results'),
     )
-    return pipeline, {**tables, **found}
+    return pipeline, with_exported(found, tables)
 
 
 def find_pipeline(
@@ -178,13 +178,15 @@ def aggregate_tables(
 ) -> dict[str, Aggregator]:
     """Return an aggregator for each node with results, the query applied."""
     from kwdagger.analysis.query_spec import node_queries
+    from kwdagger.analysis.query_tokens import UnknownColumn
     from kwdagger.reporting.aggregate_options import query_spec
     from kwdagger.reporting.aggregator import Aggregator
 
     found = {name: table for name, table in tables.items() if len(table.frame)}
     if not as_list(config['eval_nodes']):
         found = {name: table for name, table in found.items() if table.has_metrics()} or found
-    queries = node_queries(query_spec(config['query']), list(found))
+    query = query_spec(config['query'])
+    queries = node_queries(query, list(found if pipeline is None else pipeline.node_dict))
     primary, display = (
         'auto' if config[name] in (None, 'auto') else as_list(config[name])
         for name in ('primary_metric_cols', 'display_metric_cols')
@@ -200,7 +202,11 @@ def aggregate_tables(
             pipeline,
             table,
         ).build()
-        aggregators[name] = whole.filterto(query=queries[name]) if name in queries else whole
+        try:
+            aggregators[name] = whole.filterto(query=queries[name]) if name in queries else whole
+        except UnknownColumn:
+            if isinstance(query, Mapping) or (name == list(found)[-1] and not aggregators):
+                raise  # otherwise the query is about other nodes
     return aggregators
 
 

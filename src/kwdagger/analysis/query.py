@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from kwdagger.analysis.columns import find_column
 from kwdagger.analysis.query_grammar import COMPARISONS, Expression, parse
-from kwdagger.analysis.query_tokens import query_error
-from kwdagger.errors import UserError
+from kwdagger.analysis.query_tokens import UnknownColumn, query_error
+from kwdagger.errors import UnknownName, UserError
 from kwdagger.values import scalar_text
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ class _Evaluation:
     def _column(self, tree: Expression) -> _Column:
         try:
             name = find_column(tree.operands[0], list(self._columns))
+        except UnknownName as error:
+            raise query_error(self._text, tree.start, str(error), UnknownColumn) from None
         except UserError as error:
             raise query_error(self._text, tree.start, str(error)) from None
         return [plain_cell(value) for value in self._columns[name]]

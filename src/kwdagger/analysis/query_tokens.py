@@ -29,6 +29,10 @@ class QueryError(InvalidValue):
     """A query that cannot be understood or does not fit the table; one line."""
 
 
+class UnknownColumn(QueryError):
+    """A query that names a column which the table does not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A piece of a query: its kind, its value and where it starts."""
@@ -38,10 +42,12 @@ class Token:
     start: int
 
 
-def query_error(text: str, start: int, problem: str) -> QueryError:
+def query_error(
+    text: str, start: int, problem: str, kind: type[QueryError] = QueryError
+) -> QueryError:
     """Return an error that shows the place with a caret."""
     shown = ' '.join(f'{text[:start]}^{text[start:]}'.split())
-    return QueryError(f'query: {problem}, at the ^ in: {shown}')
+    return kind(f'query: {problem}, at the ^ in: {shown}')
 
 
 def tokenize(text: str) -> list[Token]:

@@ -169,8 +169,8 @@ def print_assumed(aggregator: Aggregator) -> None:
         print_text()
     for column in aggregator.objectives.assumed:
         print_text(
-            f'assuming that higher {column.rpartition(".")[2]} is better; '
-            f'declare default_metrics on node {aggregator.node_type!r} to change that'
+            f'assuming higher {column.rpartition(".")[2]} is better; '
+            f'declare default_metrics on node {aggregator.node_type!r}'
         )
         print_text()
 

@@ -19,7 +19,7 @@ def expand_targets(targets: Iterable[str]) -> list[str]:
 
     Raises:
         MissingFile: a target that does not exist, or a pattern that matches nothing.
-        InvalidValue: no target at all.
+        InvalidValue: no target at all, or one that cannot hold results.
     """
     found: dict[str, None] = {}
     for target in targets:
@@ -30,6 +30,12 @@ def expand_targets(targets: Iterable[str]) -> list[str]:
             matches = sorted(glob.glob(pattern, recursive=True))
         if not matches:
             raise MissingFile(f'target {target!r} does not exist')
+        for match in matches:
+            if not os.path.isdir(match) and not is_table(match):
+                raise InvalidValue(
+                    f'target {match!r} is neither a folder of results nor an exported table '
+                    f'({", ".join(TABLE_SUFFIXES)})'
+                )
         found.update(dict.fromkeys(os.path.normpath(match) for match in matches))
     if not found:
         raise InvalidValue('no target given: name the root_dpath of a schedule call (--target)')

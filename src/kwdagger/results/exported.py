@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kwdagger.errors import InvalidValue
@@ -20,6 +21,23 @@ def exported_results(paths: Iterable[str]) -> dict[str, ResultTable]:
         for name, part in frame.groupby('node', sort=False):
             frames.setdefault(str(name), []).append(part)
     return {name: _joined(name, parts) for name, parts in frames.items()}
+
+
+def with_exported(
+    found: Mapping[str, ResultTable], exported: Mapping[str, ResultTable]
+) -> dict[str, ResultTable]:
+    """Return the results found in runs together with those of exported tables."""
+    import pandas as pd
+
+    tables = dict(found)
+    for name, table in exported.items():
+        own = tables.get(name)
+        if own is not None and len(own.frame):
+            frame = pd.concat([own.frame, table.frame], ignore_index=True)
+            tables[name] = replace(own, frame=frame.drop_duplicates('fpath'))
+        else:
+            tables[name] = table
+    return tables
 
 
 def _joined(name: str, parts: list[pd.DataFrame]) -> ResultTable:

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+import scriptconfig as scfg
+
+from kwdagger.errors import InvalidType
+from kwdagger.specs.options import OptionsConfig, as_list, as_mapping, run_verb
+
+
+class Options(OptionsConfig):
+    """Options of every kind."""
+
+    name = scfg.Value('n', type=str, help='a text')
+    some_flag = scfg.Value(False, isflag=True, help='a flag')
+    report = scfg.Value(True, isflag=True, type=str, help='a flag or YAML')
+    count = scfg.Value(1, help='a number')
+
+
+def parsed(argv, **options):
+    seen = []
+    run_verb(Options, lambda config: seen.append(dict(config)) or 0, argv, options)
+    return seen[0]
+
+
+FORMS = [
+    ([], {}),
+    (['--name=x'], {'name': 'x'}),
+    (['--name', 'a, b'], {'name': 'a, b'}),
+    (['--name=[1, 2]'], {'name': '[1, 2]'}),
+    (['--name=\n  - a\n  - b\n'], {'name': '\n  - a\n  - b\n'}),
+    (['--some-flag'], {'some_flag': True}),
+    (['--some_flag'], {'some_flag': True}),
+    (['--some-flag=True'], {'some_flag': True}),
+    (['--some_flag', '1'], {'some_flag': 1}),
+    (['--some_flag=0'], {'some_flag': 0}),
+    (['--some_flag', 'False'], {'some_flag': False}),
+    (['--no-some_flag'], {'some_flag': False}),
+    (['--no-some-flag'], {'some_flag': False}),
+    (['--report={a: 1, b: 2}'], {'report': '{a: 1, b: 2}'}),
+    (['--no-report'], {'report': False}),
+    (['--count=3'], {'count': 3}),
+]
+
+
+@pytest.mark.parametrize(('argv', 'expected'), FORMS)
+def test_every_form_of_an_option(argv, expected):
+    assert parsed(argv) == {'name': 'n', 'some_flag': False, 'report': True, 'count': 1, **expected}
+
+
+def test_library_values_are_kept():
+    assert parsed(False, name={'a': 1}, some_flag=1)['name'] == {'a': 1}
+
+
+@pytest.mark.parametrize(
+    ('argv', 'message'),
+    [
+        (['--nam'], 'expected one argument'),
+        (['--bogus=3'], "unknown option '--bogus'"),
+        (['--some-flagg'], "unknown option '--some-flagg' (did you mean --some_flag?)"),
+        (['--some_flag=maybe'], "--some_flag is True or False (or 1, 0), not 'maybe'"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(argv, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        parsed(argv)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == f'error: {message}\n'
+
+
+def test_help_is_no_mistake(capsys):
+    with pytest.raises(SystemExit) as caught:
+        parsed(['--help'])
+    assert not caught.value.code
+    assert '--some_flag' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('value', 'expected'),
+    [
+        (None, []),
+        ('a', ['a']),
+        ('a,b', ['a', 'b']),
+        ('[a, b]', ['a', 'b']),
+        ('\n  - a\n  - b', ['a', 'b']),
+        (['a', 1], ['a', '1']),
+    ],
+)
+def test_as_list(value, expected):
+    assert as_list(value) == expected
+
+
+def test_as_mapping():
+    assert as_mapping('\n  a: 1\n  b: [2]', 'x') == {'a': 1, 'b': [2]}
+    assert as_mapping(None, 'x') == {}
+    with pytest.raises(InvalidType, match='--x must be a YAML mapping'):
+        as_mapping('[1]', 'x')
