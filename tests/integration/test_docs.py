@@ -8,6 +8,7 @@ Comments in the pages say what a block is; each stands right before its code blo
 ``.. output``           what the last run prints: these lines in this order, ``...`` is anything
 ``.. start from: PAGE`` begin with the files and the setup of another page
 ``.. not run: REASON``  neither
+``.. checked``          the lines of the table are tried, each by the test of that page
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ LATER_PAGES = {'performance.rst'}  # written beside the benchmark
 _MARKER = re.compile(r'\.\. (file|run|output|start from|not run)(?:: (.*))?\Z')
 _BLOCK = re.compile(r'\.\. code-block:: (\w+)\Z')
 _LINK = re.compile(r'`[^`<]*<([^`>]+)>`__?')
+_TABLE = re.compile(r'^\.\. checked\n\.\. list-table::\n((?: .*\n|\n)+)', re.MULTILINE)
 _ROW = re.compile(r'^   \* - ``(.+)``\n     - (.+(?:\n       .+)*)$', re.MULTILINE)
 
 
@@ -230,7 +232,10 @@ json.dump({'metrics': {'ratio': ratio}}, open(args.report, 'w'))
 
 
 def table_rows(page: str) -> list[tuple[str, str]]:
-    return [(left, right) for left, right in _ROW.findall((DOCS / page).read_text())]
+    tables = _TABLE.findall((DOCS / page).read_text())
+    return [
+        (left, ' '.join(right.split())) for table in tables for left, right in _ROW.findall(table)
+    ]
 
 
 @pytest.mark.parametrize(('grid', 'rows'), table_rows('reference/matrix.rst'))
