@@ -299,6 +299,18 @@ def test_what_comes_later_says_so(sweep, option):
     assert done.stderr == f'{name}: not yet; arrives with a later version\n'
 
 
+def test_a_reader_that_has_seen_enough_gets_no_traceback(sweep):
+    report = '--stdout_report={top_k: 1000, concise: 1}'
+    command = [sys.executable, '-m', 'kwdagger', 'aggregate', 'out', report]
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, 'w') as pipe:
+        done = subprocess.run(
+            command, cwd=sweep, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (141, '')
+
+
 MISTAKES = [
     (['nowhere'], "target 'nowhere' does not exist"),
     ([], 'no target given'),

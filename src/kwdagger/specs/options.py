@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -66,12 +67,16 @@ def run_verb(
     code = 0
     try:
         code = story(_parsed(cls, argv, options))
+        sys.stdout.flush()
     except UserError as error:
         sys.stdout.flush()
         sys.stderr.write(f'error: {error}\n')
         code = 2
     except KeyboardInterrupt:
         code = 130
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
     if code:
         raise SystemExit(code)
 
