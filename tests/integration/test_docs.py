@@ -33,6 +33,7 @@ from kwdagger.specs.yaml_reader import load_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / 'docs'
+README = ROOT / 'README.rst'
 PAGES = sorted(DOCS.rglob('*.rst'))
 RUN_PAGES = [page for page in PAGES if page.parent.name in ('tutorials', 'howto')]
 LATER_PAGES = {'performance.rst'}  # written beside the benchmark
@@ -56,7 +57,7 @@ class Block:
 
 
 def names(pages):
-    return [str(page.relative_to(DOCS)) for page in pages]
+    return [os.path.relpath(page, DOCS) for page in pages]
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -165,7 +166,7 @@ def test_links_lead_somewhere(page):
             assert path.exists() or path.name in LATER_PAGES, target
 
 
-@pytest.mark.parametrize('page', PAGES, ids=names(PAGES))
+@pytest.mark.parametrize('page', [README, *PAGES], ids=names([README, *PAGES]))
 def test_paths_that_are_mentioned_exist(page):
     mentioned = re.findall(r'``((?:src|docs|examples|tests|\.ci)/[\w./-]+)``', page.read_text())
     missing = [path for path in mentioned if not (ROOT / path).exists()]
@@ -191,11 +192,11 @@ def test_every_option_is_in_the_reference(verb):
 
 
 def test_readme_commands_do_what_they_show(tmp_path):
-    readme = (ROOT / 'README.rst').read_text()
+    readme = README.read_text()
     assert (ROOT / 'run_pipelines.sh').stat().st_mode & 0o111
     assert './run_pipelines.sh' in readme
     assert re.search(r'^ +python3 -m venv \.venv && .*-m pytest$', readme, re.MULTILINE)
-    shown = {block.language: block.text for block in blocks(ROOT / 'README.rst') if block.language}
+    shown = {block.language: block.text for block in blocks(README) if block.language}
     (tmp_path / 'pipeline.yaml').write_text(shown['yaml'])
     (tmp_path / 'compress.py').write_text(_README_COMPRESS)
     (tmp_path / 'check.py').write_text(_README_CHECK)
