@@ -49,12 +49,12 @@ class ResultIndex:
         )
 
     def remember(self, node_name: str, loader: str | None, record: RunRecord, whole: bool) -> None:
-        """Keep a record.
+        """Keep the record of a run that is done and could be read.
 
         Args:
             whole: whether any file of the run may have been read, not only ours.
         """
-        if loader is None or record.problem is not None or not self._enabled:
+        if loader is None or record.problem is not None or not record.done or not self._enabled:
             return
         stamp = run_stamp(record.path, record.result_path, whole)
         if time.time_ns() - _newest(stamp) < _SETTLED_NS:

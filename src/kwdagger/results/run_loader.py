@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from kwdagger.pipeline.node import ProcessNode
+from kwdagger.pipeline.parameters import group_defaults
 from kwdagger.pipeline.pipeline import Pipeline
+from kwdagger.results.discovery import output_path
 from kwdagger.results.index import ResultIndex
 from kwdagger.results.loader_kind import is_default_loader, loader_key
 from kwdagger.results.loading import load_run
@@ -33,6 +35,7 @@ class RunLoader:
         self._indexes = {root: ResultIndex(root, remember) for root in roots}
         self._workers = workers
         self._loaders: dict[str, tuple[str | None, bool]] = {}
+        self._deep_outputs: dict[str, list[str]] = {}
         self._records: dict[str, RunRecord] = {}
 
     def load(self, node: ProcessNode, paths: Sequence[str]) -> list[RunRecord]:
@@ -69,10 +72,19 @@ class RunLoader:
             return True
         index = self._index_of(path)
         record = index.find(node.name, self._loader(node)[0], path) if index is not None else None
-        if record is None:
+        if record is None or not self._deep_outputs_exist(node, path):
             return False
         self._records[path] = record
         return True
+
+    def _deep_outputs_exist(self, node: ProcessNode, path: str) -> bool:
+        """Whether outputs are there whose coming and going the run directory does not show."""
+        if node.name not in self._deep_outputs:
+            names = group_defaults(node.out_paths).items()
+            self._deep_outputs[node.name] = [key for key, name in names if '/' in str(name)]
+        return all(
+            os.path.exists(output_path(node, key, path)) for key in self._deep_outputs[node.name]
+        )
 
     def _loader(self, node: ProcessNode) -> tuple[str | None, bool]:
         if node.name not in self._loaders:

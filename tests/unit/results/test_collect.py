@@ -264,6 +264,20 @@ def test_a_removed_result_or_ancestor_record_is_noticed(root):
     assert only_row(score_table(root))['resources.fit.wall_seconds'] == 99
 
 
+def test_a_removed_output_in_a_subfolder_is_noticed(root):
+    pipeline = two_nodes()
+    pipeline.node_dict['score'].out_paths = {'result': 'result.json', 'plot': 'plots/a/x.png'}
+    run = write_chain(root, 1)
+    (run / 'plots/a').mkdir(parents=True)
+    (run / 'plots/a/x.png').write_text('')
+    aged(root)
+    assert collect_results(pipeline, [str(root)], ['score'])['score'].states == {'passed': 1}
+    (run / 'plots/a/x.png').unlink()
+    assert collect_results(pipeline, [str(root)], ['score'])['score'].states == {
+        'passed but an output is missing': 1
+    }
+
+
 def test_without_memory_everything_is_read_and_nothing_written(root, monkeypatch):
     write_chain(root, 1)
     aged(root)
