@@ -133,6 +133,7 @@ class Session:
             'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}',
             'XDG_CACHE_HOME': str(self.home / '.cache'),
             'PYTHONWARNINGS': '',
+            'LC_ALL': 'C',  # the order of `ls`
         }
 
 
