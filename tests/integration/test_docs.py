@@ -36,7 +36,6 @@ DOCS = ROOT / 'docs'
 README = ROOT / 'README.rst'
 PAGES = sorted(DOCS.rglob('*.rst'))
 RUN_PAGES = [page for page in PAGES if page.parent.name in ('tutorials', 'howto')]
-LATER_PAGES = {'performance.rst'}  # written beside the benchmark
 
 _MARKER = re.compile(r'\.\. (file|run|output|start from|not run)(?:: (.*))?\Z')
 _BLOCK = re.compile(r'\.\. code-block:: (\w+)\Z')
@@ -164,14 +163,13 @@ def test_links_lead_somewhere(page):
     for target in _LINK.findall(page.read_text()):
         if '://' not in target:
             path = (page.parent / target.partition('#')[0]).resolve()
-            assert path.exists() or path.name in LATER_PAGES, target
+            assert path.exists(), target
 
 
 @pytest.mark.parametrize('page', [README, *PAGES], ids=names([README, *PAGES]))
 def test_paths_that_are_mentioned_exist(page):
     mentioned = re.findall(r'``((?:src|docs|examples|tests|\.ci)/[\w./-]+)``', page.read_text())
-    missing = [path for path in mentioned if not (ROOT / path).exists()]
-    assert [path for path in missing if Path(path).name not in LATER_PAGES] == []
+    assert [path for path in mentioned if not (ROOT / path).exists()] == []
 
 
 def test_every_page_is_on_the_map():
