@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from kwdagger.reporting.aggregator import Aggregator, TopResultsReport
     from kwdagger.results.table import ResultTable
 
-__all__ = ['AggregateEvaluationConfig', 'Aggregator', 'TopResultsReport', 'run_aggregate']
+__all__ = [
+    'AggregateEvaluationConfig',
+    'AggregateLoader',
+    'Aggregator',
+    'TopResultsReport',
+    'run_aggregate',
+]
 
 
-class AggregateEvaluationConfig(OptionsConfig):
-    """Turn finished runs into tables and a report."""
-
-    __command__ = 'aggregate'
-    __prog__ = 'kwdagger aggregate'
+class AggregateLoader(OptionsConfig):
+    """Which runs to load, and how; see `coerce_aggregators`."""
 
     target = scfg.Value(
         None, nargs='*', type=str, help='results folders (root_dpath), globs or exported tables'
@@ -33,9 +36,30 @@ class AggregateEvaluationConfig(OptionsConfig):
         'auto', type=str, help='pipeline reference; auto: as recorded in the results folder'
     )
     eval_nodes = scfg.Value(None, type=str, help='nodes to report; all with metrics by default')
-    query = scfg.Value(None, type=str, help="which rows, such as 'accuracy > 0.5 and k in [1, 2]'")
     primary_metric_cols = scfg.Value('auto', type=str, help='metrics to rank by')
     display_metric_cols = scfg.Value('auto', type=str, help='metrics to show')
+    io_workers = scfg.Value('avail', type=str, help='processes that load results')
+    cache_resolved_results = scfg.Value(
+        True, isflag=True, help='read only what changed since the last call'
+    )
+
+    def coerce_aggregators(self) -> dict[str, Aggregator]:
+        """Return node name -> its results.
+
+        Raises:
+            UserError: for anything wrong with the options.
+        """
+        pipeline, tables = load_tables(self)
+        return aggregate_tables(self, pipeline, tables)
+
+
+class AggregateEvaluationConfig(AggregateLoader):
+    """Turn finished runs into tables and a report."""
+
+    __command__ = 'aggregate'
+    __prog__ = 'kwdagger aggregate'
+
+    query = scfg.Value(None, type=str, help="which rows, such as 'accuracy > 0.5 and k in [1, 2]'")
     macro_by = scfg.Value(None, type=str, help='column over whose values metrics are averaged')
     rois = scfg.Value(None, type=str, help='values to average over: auto, or a YAML list')
     stdout_report = scfg.Value(
@@ -45,10 +69,6 @@ class AggregateEvaluationConfig(OptionsConfig):
     output_dpath = scfg.Value('./aggregate', type=str, help='folder for what is written')
     inspect = scfg.Value(None, type=str, help='param_hashids whose runs are listed')
     symlink_results = scfg.Value(False, isflag=True, help='link run directories by parameters')
-    io_workers = scfg.Value('avail', type=str, help='processes that load results')
-    cache_resolved_results = scfg.Value(
-        True, isflag=True, help='read only what changed since the last call'
-    )
     resource_report = scfg.Value(False, isflag=True, type=str, help='not yet')
     plot_params = scfg.Value(False, isflag=True, type=str, help='not yet')
     custom_query = scfg.Value(None, type=str, help='removed; use --query')
@@ -185,7 +205,7 @@ def aggregate_tables(
     found = {name: table for name, table in tables.items() if len(table.frame)}
     if not as_list(config['eval_nodes']):
         found = {name: table for name, table in found.items() if table.has_metrics()} or found
-    query = query_spec(config['query'])
+    query = query_spec(config.get('query'))
     queries = node_queries(query, list(found if pipeline is None else pipeline.node_dict))
     primary, display = (
         'auto' if config[name] in (None, 'auto') else as_list(config[name])
@@ -195,7 +215,7 @@ def aggregate_tables(
     for name, table in found.items():
         whole = Aggregator(
             table.frame,
-            config['output_dpath'],
+            config.get('output_dpath'),
             name,
             primary,
             display,

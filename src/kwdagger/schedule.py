@@ -41,6 +41,7 @@ class ScheduleEvaluationConfig(OptionsConfig):
     """Expand a parameter matrix over a pipeline and run what is not done yet."""
 
     __command__ = 'schedule'
+    __prog__ = 'kwdagger schedule'
 
     params = scfg.Value(None, type=str, help='YAML text or a file: pipeline, matrix, ...')
     pipeline = scfg.Value(
@@ -53,6 +54,9 @@ class ScheduleEvaluationConfig(OptionsConfig):
     explain = scfg.Value(False, isflag=True, help="print each job's reason and what changed")
     strict = scfg.Value(False, isflag=True, help='refuse parameters that no node declares')
     quiet = scfg.Value(False, isflag=True, help='print only what went wrong')
+    takeover = scfg.Value(
+        False, isflag=True, help='run what another host claims and may have left unfinished'
+    )
     max_configs = scfg.Value(None, help='use only the first N rows')
     duplicate_policy = scfg.Value(
         'first', type=str, help='rows that differ outside identity: first, warn or error'
@@ -162,7 +166,8 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     )
     check_places(plan)
     reader = new_reader()
-    survey = survey_plan(plan, reader, config['rerun'] if config['cache'] else 'all')
+    rerun = config['rerun'] if config['cache'] else 'all'
+    survey = survey_plan(plan, reader, rerun, bool(config['takeover']))
     problems = input_problems(plan, survey.decisions, reader.exists)
     return Prepared(request, rows, plan, survey, problems, notices, session)
 
@@ -258,8 +263,7 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
         plan_text.print_text if not quiet else lambda text: None,
     )
     if not quiet or not end.outcome.complete:
-        ran = any(decision.run for decision in survey.decisions.values())
-        outcome_text.print_outcome(end.outcome, time.monotonic() - started, plan.root, ran)
+        outcome_text.print_outcome(end.outcome, time.monotonic() - started, plan.root)
     if end.signal is not None:
         plan_text.print_text('stopped; the same command goes on from here')
     return end

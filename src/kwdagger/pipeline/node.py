@@ -151,6 +151,7 @@ class ProcessNode(JobView):
         self.enabled: Any = True
         self._row_slurm_options: dict[str, Value] = {}
         self.config: dict[str, Value] = normalize_mapping(config or {}, self.name)
+        self._given_config = dict(self.config)
         self._make_ports()
 
     def _apply_options(self, options: dict[str, Any]) -> None:

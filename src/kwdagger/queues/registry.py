@@ -9,7 +9,7 @@ from typing import Any
 
 from kwdagger.errors import InvalidType, InvalidValue, UnknownName, did_you_mean
 
-_CMD_QUEUE = ('serial', 'tmux', 'slurm', 'airflow')
+_CMD_QUEUE = ('serial', 'tmux', 'slurm')
 _PROGRAMS = {'tmux': 'tmux', 'slurm': 'sbatch'}
 
 

@@ -49,18 +49,12 @@ class OutcomeLike(Protocol):
     def unfinished(self) -> Sequence[str]: ...
 
 
-def print_outcome(outcome: OutcomeLike, seconds: float, root: str, ran: bool) -> None:
-    """Print the summary: each failed job with its last lines and how to run it again.
-
-    Args:
-        ran: whether anything was handed out.
-    """
-    if not ran and outcome.done == outcome.total:
+def print_outcome(outcome: OutcomeLike, seconds: float, root: str) -> None:
+    """Print the summary: each failed job with its last lines and how to run it again."""
+    if not outcome.new and outcome.done == outcome.total:
         print_text(f'nothing to do: {outcome.done} of {outcome.total} jobs are done')
         print_text(f'results: {root}')
         return
-    if outcome.failed:
-        print_text()
     for job in outcome.failed[:_SHOWN_FAILURES]:
         code = '' if job.exit_code is None else f', exit code {job.exit_code}'
         reason = f': {job.reason}' if job.reason and job.reason not in code else ''

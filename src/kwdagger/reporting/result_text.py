@@ -95,7 +95,7 @@ def print_shortcomings(result: ResultTable) -> None:
     if pending:
         count = sum(pending.values())
         verb = 'is' if count == 1 else 'are'
-        parts = ', '.join(f'{number} {state}' for state, number in pending.items())
+        parts = ', '.join(f'{n} {_STATE_TEXT.get(s, s)}' for s, n in pending.items())
         print_text(f'  {count} of {total} runs {verb} not done: {parts}')
     for problem in result.problems[:_SHOWN_PROBLEMS]:
         print_text(f'  skipped: {problem}')
@@ -105,6 +105,7 @@ def print_shortcomings(result: ResultTable) -> None:
 
 
 _DONE = ('passed', 'external')
+_STATE_TEXT = {'queued': 'not started'}
 
 
 def _common_folder(aggregator: Aggregator) -> str:

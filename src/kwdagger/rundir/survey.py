@@ -31,11 +31,13 @@ class RunFacts:
 
 def survey_runs(
     runs: Iterable[tuple[str, Mapping[str, str | None]]],
+    takeover: bool = False,
 ) -> dict[str, RunFacts]:
     """Return run directory -> what is there.
 
     Args:
         runs: (run directory, output name -> path or None) of each job.
+        takeover: whether claims of other hosts, of which nothing can be known, count as dead.
     """
     listings: dict[str, set[str]] = {}
     facts = {}
@@ -45,7 +47,7 @@ def survey_runs(
         if names is None:
             names = listings[parent] = _names(parent)
         inside = _names(rundir) if base in names else set()
-        facts[rundir] = _facts(rundir, outputs, inside, base in names)
+        facts[rundir] = _facts(rundir, outputs, inside, base in names, takeover)
     return facts
 
 
@@ -57,7 +59,11 @@ def _names(folder: str) -> set[str]:
 
 
 def _facts(
-    rundir: str, outputs: Mapping[str, str | None], inside: set[str], exists: bool
+    rundir: str,
+    outputs: Mapping[str, str | None],
+    inside: set[str],
+    exists: bool,
+    takeover: bool,
 ) -> RunFacts:
     missing = tuple(
         name
@@ -71,6 +77,8 @@ def _facts(
     run = RunDirectory(rundir)
     status = read_status(run.status_path) if _base(run.status_path) in inside else None
     claim = live_claim(rundir) if any(map(is_claim_name, inside)) else None
+    if claim is not None and takeover and claim.verdict == 'elsewhere':
+        claim = None
     holder = f'{claim.host} pid {claim.pid}' if claim is not None else ''
     return RunFacts(status, missing, has_outputs, _base(run.script_path) in inside, holder)
 

@@ -24,25 +24,29 @@ class Survey:
 
     Attributes:
         facts, fingerprints, decisions: by process id.
+        takeover: whether jobs claimed on other hosts are taken over.
     """
 
     facts: Mapping[str, RunFacts]
     fingerprints: Mapping[str, Mapping[str, Value]]
     decisions: Mapping[str, Decision]
+    takeover: bool = False
 
 
-def survey_plan(plan: Plan, reader: Fingerprints, rerun: str | None = None) -> Survey:
+def survey_plan(
+    plan: Plan, reader: Fingerprints, rerun: str | None = None, takeover: bool = False
+) -> Survey:
     """Read what is on disk for every job and decide what runs, and why."""
-    facts = plan_facts(plan)
+    facts = plan_facts(plan, takeover)
     fingerprints = plan_fingerprints(plan, reader)
-    return Survey(facts, fingerprints, decide_plan(plan, facts, fingerprints, rerun))
+    return Survey(facts, fingerprints, decide_plan(plan, facts, fingerprints, rerun), takeover)
 
 
-def plan_facts(plan: Plan) -> dict[str, RunFacts]:
+def plan_facts(plan: Plan, takeover: bool = False) -> dict[str, RunFacts]:
     """Return process id -> what is on disk."""
     cwd = os.getcwd()
     places = {name: absolute(job.rundir, cwd) for name, job in plan.jobs.items()}
-    found = survey_runs(
+    runs = (
         (
             places[name],
             {
@@ -52,6 +56,7 @@ def plan_facts(plan: Plan) -> dict[str, RunFacts]:
         )
         for name, job in plan.jobs.items()
     )
+    found = survey_runs(runs, takeover)
     return {name: found[place] for name, place in places.items()}
 
 
@@ -103,7 +108,14 @@ def _hand_out_one(
     decision = survey.decisions[job.id]
     manifest = job_manifest(job, plan, survey.fingerprints[job.id], around)
     rerun = decision.reason == 'asked' or decision.stale
-    outcome = materialise(manifest, session=session, queue=queue, queue_job=job.id, rerun=rerun)
+    outcome = materialise(
+        manifest,
+        session=session,
+        queue=queue,
+        queue_job=job.id,
+        rerun=rerun,
+        takeover=survey.takeover,
+    )
     if outcome != 'queued':
         return None
     depends = tuple(name for name in job.depends_on if name in entries)

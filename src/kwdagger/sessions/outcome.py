@@ -32,7 +32,7 @@ class Outcome:
     """How a schedule call ended.
 
     Attributes:
-        done: jobs with a finished result, `new` of them by this call.
+        done: jobs with a finished result, `new` of them since this call began.
         failed: jobs that ran and failed. held: jobs held back by a failure.
         disabled: jobs that were not asked for. elsewhere: jobs that others run now.
         unfinished: cancelled or never started.
@@ -70,7 +70,7 @@ def outcome_of(
         status = fact.status
         if status is not None and status.state == 'passed' and not fact.missing:
             done += 1
-            new += decision.run
+            new += not decision.done
         elif decision.reason in ('disabled', 'upstream disabled'):
             groups['disabled'].append(name)
         elif decision.reason == 'external':

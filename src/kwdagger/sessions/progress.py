@@ -16,6 +16,7 @@ from kwdagger.rundir.journal import read_events
 
 _SHORTEST_WAIT = 0.01
 _LONGEST_WAIT = 0.2
+_FAILED_STATES = ('failed', 'timeout', 'oom', 'killed')
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -26,7 +27,7 @@ class Counts:
     total: int
     done: int = 0
     failed: int = 0
-    held: int = 0
+    held: int = 0  # held back, cancelled, or run by someone else
     running: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -127,8 +128,8 @@ def _count(event: dict[str, object], counts: Counts) -> str | None:
     if state == 'passed':
         counts.done += 1
         return None
-    if state == 'held':
-        counts.held += 1
-        return None
-    counts.failed += 1
-    return name
+    if state in _FAILED_STATES:
+        counts.failed += 1
+        return name
+    counts.held += 1
+    return None

@@ -240,8 +240,8 @@ def _dump_node(node: ProcessNode) -> dict[str, Any]:
         value = getattr(node, key)
         if value not in (None, {}, [], '', '.') and value != getattr(ProcessNode, key):
             spec[key] = list(value) if isinstance(value, (tuple, set)) else value
-    if node.config:
-        spec['config'] = dict(node.config)
+    if node._given_config:
+        spec['config'] = dict(node._given_config)
     for key, given in (
         ('node_dpath', node._given_node_dpath),
         ('group_dpath', node._given_group_dpath),
