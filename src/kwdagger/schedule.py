@@ -34,7 +34,8 @@ from kwdagger.sessions.session import (
 from kwdagger.specs.command_script import write_command_script
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
 from kwdagger.specs.references import reference_name
-from kwdagger.specs.request import ScheduleRequest, params_text, read_request
+from kwdagger.specs.request import ScheduleRequest, read_request
+from kwdagger.specs.yaml_text import dump_yaml
 
 
 class ScheduleEvaluationConfig(OptionsConfig):
@@ -211,14 +212,16 @@ def offer_script(prepared: Prepared, config: Mapping[str, Any]) -> int:
     """Print what would keep the plan from running, and write the script that runs it."""
     for problem in prepared.problems:
         plan_text.warn_text(f'would be refused: {problem_text(problem)}')
+    merged = prepared.request.merged()
+    if merged['pipeline'] is None:
+        plan_text.warn_text('no script written: the pipeline is an object that YAML cannot name')
+        return 0
     options = {
         key: config[key]
         for key in config
         if config[key] != ScheduleEvaluationConfig()[key] and key not in ('pipeline', 'params')
     }
-    options.update(
-        params='\n' + params_text(prepared.request), root_dpath=prepared.plan.root, run=1
-    )
+    options.update(params='\n' + dump_yaml(merged), root_dpath=prepared.plan.root, run=1)
     name = f'{queue_name(config, prepared.request)}-{new_session_name()}'
     path = write_command_script('schedule', options, name)
     plan_text.print_text('Wrote script: to run execute:')

@@ -111,3 +111,24 @@ def test_python_dash_m():
         check=True,
     )
     assert '--params' in done.stdout
+
+
+def test_a_pipeline_of_local_classes_runs_though_it_cannot_be_written_down(capsys):
+    class Local(ProcessNode):
+        name = 'local'
+        executable = 'touch'
+        out_paths = {'o': 'o.txt'}
+
+        @property
+        def command(self):
+            return f'touch {self.final_out_paths["o"]}'
+
+    config = ScheduleEvaluationConfig(params={'pipeline': Pipeline([Local()])}, root_dpath='out')
+    compiled, _ = build_schedule(config)
+    ScheduleEvaluationConfig.main(
+        argv=False, params={'pipeline': Pipeline([Local()])}, root_dpath='out'
+    )
+    assert 'no script written' in capsys.readouterr().err
+    config['run'] = True
+    build_schedule(config)
+    assert all(node.does_exist for node in compiled.nodes.values())

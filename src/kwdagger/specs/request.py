@@ -12,7 +12,6 @@ from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.pipeline.slurm_options import layer_slurm_options
 from kwdagger.specs.references import absolute_reference, resolve_pipeline
 from kwdagger.specs.yaml_text import (
-    dump_yaml,
     line_of,
     load_yaml,
     read_text_or_path,
@@ -53,8 +52,7 @@ class ScheduleRequest:
     def merged(self) -> dict[str, Value]:
         """Return the one mapping that asks for the same, includes and layers resolved.
 
-        Raises:
-            InvalidValue: a pipeline object that has no declarative form.
+        Its pipeline is None where it is an object without a declarative form.
         """
         merged: dict[str, Value] = {'pipeline': self._reference_value()}
         if self.slurm_options:
@@ -64,18 +62,20 @@ class ScheduleRequest:
 
     def _reference_value(self) -> Value:
         if isinstance(self.reference, Pipeline):
-            return self.reference.to_yaml_spec()
+            return self._declaration()
         if isinstance(self.reference, Mapping):
             return normalize_mapping(self.reference, 'pipeline')
         return os.fspath(self.reference)
 
+    def _declaration(self) -> Value:
+        try:
+            return self.pipeline.to_yaml_spec()
+        except UserError:
+            return None
+
     def record(self) -> dict[str, Any]:
         """Return what lets a later aggregation find the pipeline again."""
-        record: dict[str, Any] = {'cwd': os.getcwd()}
-        try:
-            record['spec'] = self.pipeline.to_yaml_spec()
-        except UserError:
-            record['spec'] = None
+        record: dict[str, Any] = {'cwd': os.getcwd(), 'spec': self._declaration()}
         named = not isinstance(self.reference, (Pipeline, Mapping))
         record['pipeline'] = absolute_reference(self.reference) if named else record['spec']
         return record
@@ -133,8 +133,3 @@ def read_request(params: Any, pipeline: Any, slurm_options: Any = None) -> Sched
 def _nearest_here(path: str) -> str:
     folder, base = os.path.split(path)
     return did_you_mean(base, os.listdir(folder or '.')) if os.path.isdir(folder or '.') else ''
-
-
-def params_text(request: ScheduleRequest) -> str:
-    """Return the merged parameters as YAML text."""
-    return dump_yaml(request.merged())
