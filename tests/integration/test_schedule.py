@@ -130,6 +130,7 @@ def test_a_failure_is_reported_holds_its_dependants_and_nothing_else(work):
     failed = [name for name, state in states().items() if state == 'failed']
     assert len(failed) == 1
     assert f'failed: {failed[0]}, exit code 3' in shown.stdout
+    assert '  with gen.a=2\n' in shown.stdout
     assert "running with {'a': '2'" in shown.stdout
     again = re.search(r'again: (bash .*)', shown.stdout).group(1)
     Path('fail').unlink()

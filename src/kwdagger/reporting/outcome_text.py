@@ -26,6 +26,8 @@ class FailedJobLike(Protocol):
     def last_lines(self) -> tuple[str, ...]: ...
     @property
     def script(self) -> str: ...
+    @property
+    def params(self) -> tuple[str, ...]: ...
 
 
 class OutcomeLike(Protocol):
@@ -59,6 +61,8 @@ def print_outcome(outcome: OutcomeLike, seconds: float, root: str) -> None:
         code = '' if job.exit_code is None else f', exit code {job.exit_code}'
         reason = f': {job.reason}' if job.reason and job.reason not in code else ''
         print_text(f'{job.state}: {job.name}{code}{reason}')
+        if job.params:
+            print_text(f'  with {", ".join(job.params)}')
         for line in job.last_lines:
             print_text(f'    {line}')
         print_text(f'  again: bash {job.script}')

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from kwdagger.plan.job import Decision, Plan
+from kwdagger.plan.job import Decision, Job, Plan
 from kwdagger.plan.manifest import absolute
+from kwdagger.plan.provenance import requested_record
 from kwdagger.rundir.layout import RunDirectory
 from kwdagger.rundir.survey import RunFacts
+from kwdagger.values import rendered, scalar_text
 
 _TAIL_BYTES = 4096
+_DESCRIBED = 5  # failed jobs of which the log and the parameters are read
 _FAILED_STATES = ('failed', 'timeout', 'oom', 'killed', 'node_failed', 'preempted')
 
 
 @dataclass(frozen=True, slots=True)
 class FailedJob:
-    """One failed job, for people."""
+    """One failed job, for people.
+
+    Attributes:
+        params: its values, as far as they vary in the plan: ``node.param=value``.
+    """
 
     name: str
     state: str
@@ -25,6 +32,7 @@ class FailedJob:
     reason: str
     last_lines: tuple[str, ...]
     script: str
+    params: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ def outcome_of(
         elif fact.holder:
             groups['elsewhere'].append(name)
         elif status is not None and status.state in _FAILED_STATES and decision.run:
-            failed.append(_failed_job(plan, name, fact))
+            failed.append(_failed_job(plan, name, fact, len(failed) < _DESCRIBED))
             broken.add(name)
         elif any(before in broken for before in job.depends_on):
             groups['held'].append(name)
@@ -90,7 +98,7 @@ def outcome_of(
     )
 
 
-def _failed_job(plan: Plan, name: str, fact: RunFacts) -> FailedJob:
+def _failed_job(plan: Plan, name: str, fact: RunFacts, described: bool) -> FailedJob:
     assert fact.status is not None
     run = RunDirectory(absolute(plan.jobs[name].rundir, os.getcwd()))
     return FailedJob(
@@ -98,9 +106,22 @@ def _failed_job(plan: Plan, name: str, fact: RunFacts) -> FailedJob:
         fact.status.state,
         fact.status.exit_code,
         fact.status.reason or '',
-        tuple(_last_lines(run.log_path)),
+        tuple(_last_lines(run.log_path)) if described else (),
         run.script_path,
+        tuple(_varied_params(plan, plan.jobs[name])) if described else (),
     )
+
+
+def _varied_params(plan: Plan, job: Job) -> Iterator[str]:
+    for key, value in requested_record(job, plan.jobs).items():
+        node, _, param = key.partition('.')
+        texts = {
+            str(rendered(other.explicit.get(param)))
+            for other in plan.jobs.values()
+            if other.node.name == node
+        }
+        if not key.startswith('__') and len(texts) > 1:
+            yield f'{key}={scalar_text(value)}'
 
 
 def _last_lines(path: str, count: int = 3) -> list[str]:
