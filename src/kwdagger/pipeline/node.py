@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from kwdagger.plan.job import Job
 
 
-_CLASS_ATTRIBUTES = (
-    'executable',
+NODE_OPTIONS = (
     'group',
     'setup',
     'teardown',
@@ -51,6 +50,7 @@ _CLASS_ATTRIBUTES = (
     'repeat',
     'fingerprint',
 )
+_CLASS_ATTRIBUTES = ('executable', *NODE_OPTIONS)
 _TYPOS = {'perf_config': 'perf_params', 'algo_config': 'algo_params'}
 _unnamed = itertools.count(1)
 

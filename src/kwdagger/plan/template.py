@@ -11,7 +11,7 @@ from kwdagger.errors import InvalidValue, UnknownName
 from kwdagger.pipeline.gather import GatherSpec
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.parameters import group_defaults, group_names, group_neutrals
-from kwdagger.pipeline.ports import OutputNode
+from kwdagger.pipeline.ports import InputNode, OutputNode, ParamNode
 from kwdagger.values import Value
 
 PortName = tuple[str, str]
@@ -88,34 +88,6 @@ def node_template(node: ProcessNode) -> NodeTemplate:
     Raises:
         InvalidValue: an output path that leaves the run directory.
     """
-    input_defaults = group_defaults(node.in_paths)
-    inputs = tuple(
-        InputTemplate(
-            name,
-            input_defaults.get(name),
-            tuple((p.parent.name, p.name) for p in port.pred if isinstance(p, OutputNode)),
-            tuple((p.parent.name, p.name) for p in port.pred if not isinstance(p, OutputNode)),
-            None
-            if port.gather is None
-            else (
-                (port.gather.source.parent.name, port.gather.source.name),
-                port.gather.spec,
-            ),
-        )
-        for name, port in node.inputs.items()
-    )
-    defaults = {**group_defaults(node.algo_params), **group_defaults(node.perf_params)}
-    perf_names = frozenset(group_names(node.perf_params))
-    params = tuple(
-        ParamTemplate(
-            name,
-            name in perf_names,
-            name in defaults,
-            defaults.get(name),
-            tuple((p.parent.name, p.name) for p in port.pred),
-        )
-        for name, port in node.param_ports.items()
-    )
     outputs = {
         name: None if path is None else os.fspath(path)
         for name, path in group_defaults(node.out_paths).items()
@@ -125,13 +97,35 @@ def node_template(node: ProcessNode) -> NodeTemplate:
     return NodeTemplate(
         node.name,
         node,
-        inputs,
-        params,
+        tuple(_input_template(node, port) for port in node.inputs.values()),
+        tuple(_param_template(node, port) for port in node.param_ports.values()),
         outputs,
         frozenset([*node.inputs, *outputs, *node.param_ports]),
-        perf_names,
+        frozenset(group_names(node.perf_params)),
         group_neutrals(node.algo_params),
         tuple(before.name for before in node._pred_nodes_without_io_connection),
+    )
+
+
+def _input_template(node: ProcessNode, port: InputNode) -> InputTemplate:
+    gather = port.gather
+    return InputTemplate(
+        port.name,
+        group_defaults(node.in_paths).get(port.name),
+        tuple((p.parent.name, p.name) for p in port.pred if isinstance(p, OutputNode)),
+        tuple((p.parent.name, p.name) for p in port.pred if not isinstance(p, OutputNode)),
+        gather and ((gather.source.parent.name, gather.source.name), gather.spec),
+    )
+
+
+def _param_template(node: ProcessNode, port: ParamNode) -> ParamTemplate:
+    defaults = {**group_defaults(node.algo_params), **group_defaults(node.perf_params)}
+    return ParamTemplate(
+        port.name,
+        port.name in group_names(node.perf_params),
+        port.name in defaults,
+        defaults.get(port.name),
+        tuple((p.parent.name, p.name) for p in port.pred),
     )
 
 

@@ -14,7 +14,7 @@ from kwdagger.errors import (
 )
 from kwdagger.pipeline.gather import GatherSpec
 from kwdagger.pipeline.job_view import PathSpec
-from kwdagger.pipeline.node import ProcessNode
+from kwdagger.pipeline.node import NODE_OPTIONS, ProcessNode
 from kwdagger.pipeline.parameters import Collection, Param
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.pipeline.ports import Port
@@ -23,20 +23,7 @@ from kwdagger.specs.yaml_node import YamlProcessNode
 from kwdagger.specs.yaml_text import load_yaml_or_path
 from kwdagger.values import Value
 
-_OPTION_KEYS = (
-    'group',
-    'slurm_options',
-    'setup',
-    'teardown',
-    'code_paths',
-    'check_inputs',
-    'allow_extra_params',
-    'resumable',
-    'environment',
-    'preamble',
-    'repeat',
-    'fingerprint',
-)
+_OPTION_KEYS = ('slurm_options', *NODE_OPTIONS)
 _GROUP_KEYS = ('in_paths', 'out_paths', 'algo_params', 'perf_params')
 _RESULT_KEYS = ('metrics', 'vantage_points', 'result', 'load_result')
 _NODE_KEYS = (

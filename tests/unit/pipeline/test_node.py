@@ -123,10 +123,10 @@ def test_primary_output_is_inferred_from_a_single_one():
 
 def test_places():
     one = node(out_paths={'o': 'o.json', 'd': '.', 'none': None}, group='grp', primary_out_key='o')
-    one.root_dpath = ub.Path('/root')
+    one.root_dpath = ub.Path('/base')
     one.configure({})
-    assert one.template_node_dpath == ub.Path('/root/grp/n/{n_id}')
-    assert one.final_node_dpath == ub.Path('/root/grp/n') / one.process_id
+    assert one.template_node_dpath == ub.Path('/base/grp/n/{n_id}')
+    assert one.final_node_dpath == ub.Path('/base/grp/n') / one.process_id
     assert one.final_out_paths['o'] == one.final_node_dpath / 'o.json'
     assert one.final_out_paths['d'] == one.final_node_dpath
     assert one.final_out_paths['none'] is None

@@ -60,10 +60,10 @@ def test_undeclared_parameters_are_told_and_strict_refuses_them():
 
 def test_two_jobs_in_one_place():
     fixed = ProcessNode(name='n', executable='x', algo_params=['a'], node_dpath='here')
-    plan = compile_plan(Pipeline([fixed]), [{'n.a': 1}, {'n.a': 2}], '/root')
+    plan = compile_plan(Pipeline([fixed]), [{'n.a': 1}, {'n.a': 2}], '/base')
     with pytest.raises(ValueError, match="would both write to 'here'"):
         check_places(plan)
     node = ProcessNode(name='n', executable='x', algo_params=['a'], out_paths={'o': 'o'})
     rows = [{'n.a': 1, 'n.o': '/tmp/x'}, {'n.a': 2, 'n.o': '/tmp/x'}]
     with pytest.raises(ValueError, match="would both write to '/tmp/x'"):
-        check_places(compile_plan(Pipeline([node]), rows, '/root'))
+        check_places(compile_plan(Pipeline([node]), rows, '/base'))

@@ -32,7 +32,7 @@ def two_stage():
 
 def test_equal_work_is_one_job():
     rows = [{'gen.a': a, 'ev.k': k} for a in (1, 2) for k in (1, 2, 3)]
-    compiled = two_stage().compile_configurations(rows, '/root')
+    compiled = two_stage().compile_configurations(rows, '/base')
     assert {name: len(nodes) for name, nodes in compiled.nodes_by_name.items()} == {
         'gen': 2,
         'ev': 6,
@@ -61,7 +61,7 @@ def test_identity_is_the_text_on_the_command_line(values, jobs):
 def test_values_flow_explicit_over_shared_over_produced_over_default():
     dag = two_stage()
     gen, ev = dag.nodes
-    dag.configure({'gen.src': 'in.txt'}, root_dpath='/root')
+    dag.configure({'gen.src': 'in.txt'}, root_dpath='/base')
     assert ev.final_in_paths == {'inp': gen.final_out_paths['out'], 'src': 'in.txt'}
     assert isinstance(ev.final_in_paths['inp'], ub.Path)
     dag.configure({'gen.src': 'in.txt', 'ev.inp': 'mine'})
@@ -109,13 +109,13 @@ def test_a_forwarded_produced_value_depends_on_its_producer():
 
 def test_a_path_is_one_job_however_it_arrived():
     dag = two_stage()
-    made = dag.compile_configurations([{'gen.src': 's'}], '/root')
+    made = dag.compile_configurations([{'gen.src': 's'}], '/base')
     path = str(made.nodes_by_name['gen'][0].final_out_paths['out'])
     (made_ev,) = made.nodes_by_name['ev']
-    typed = two_stage().compile_configurations([{'gen.src': 's', 'ev.inp': path}], '/root')
+    typed = two_stage().compile_configurations([{'gen.src': 's', 'ev.inp': path}], '/base')
     (typed_ev,) = typed.nodes_by_name['ev']
     as_path = two_stage().compile_configurations(
-        [{'gen.src': 's', 'ev.inp': ub.Path(path)}], '/root'
+        [{'gen.src': 's', 'ev.inp': ub.Path(path)}], '/base'
     )
     assert typed_ev.process_id == made_ev.process_id == as_path.nodes_by_name['ev'][0].process_id
     assert typed_ev.command == made_ev.command
@@ -190,7 +190,7 @@ ROWS = [{'train.fold': fold, 'train.lr': lr} for lr in (1, 2) for fold in (10, 9
 
 
 def test_gather_groups_orders_and_depends():
-    compiled = folds().compile_configurations(ROWS, '/root')
+    compiled = folds().compile_configurations(ROWS, '/base')
     assert compiled.compile_summary == {
         'concrete_nodes': 8,
         'collection_groups': 2,
@@ -217,7 +217,7 @@ def test_gather_identity_holds_the_spec_and_the_members():
         if spec:
             dag.gather_connections[0].spec = spec
         return {
-            n.process_id for n in dag.compile_configurations(rows, '/root').nodes_by_name['reduce']
+            n.process_id for n in dag.compile_configurations(rows, '/base').nodes_by_name['reduce']
         }
 
     base = reduce_ids(ROWS)
@@ -240,7 +240,7 @@ def test_gather_without_members_and_uncompiled_submission():
 
 def test_provenance_of_a_two_stage_job():
     compiled = two_stage().compile_configurations(
-        [{'gen.src': 's', 'gen.a': 2, 'ev.k': 5}], '/root'
+        [{'gen.src': 's', 'gen.a': 2, 'ev.k': 5}], '/base'
     )
     (ev,) = compiled.nodes_by_name['ev']
     (gen,) = compiled.nodes_by_name['gen']

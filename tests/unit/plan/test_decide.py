@@ -15,7 +15,7 @@ def plan(**row):
     first = ProcessNode(name='first', executable='x', out_paths={'o': 'o'})
     second = ProcessNode(name='second', executable='y', in_paths=['o'], out_paths={'r': 'r'})
     first.connect(second)
-    return compile_plan(Pipeline([first, second]), [row], '/root')
+    return compile_plan(Pipeline([first, second]), [row], '/base')
 
 
 def passed(**changes):

@@ -42,7 +42,7 @@ def pipeline():
     return Pipeline([gen, ev])
 
 
-def ids(configs, root='/root', **options):
+def ids(configs, root='/base', **options):
     return set(pipeline().compile_configurations(configs, root, **options).plan.jobs)
 
 
@@ -74,7 +74,7 @@ def test_moving_the_root_moves_no_id(configs, root):
     if root == '.':
         assert ids(configs, root) == ids(configs)
     else:
-        assert ids(moved, root) == ids(with_input('/root'))
+        assert ids(moved, root) == ids(with_input('/base'))
 
 
 @given(rows, st.integers())
@@ -95,7 +95,7 @@ def test_what_lies_outside_identity_moves_no_id(configs, workers):
 
 
 def test_a_literal_root_token_is_not_a_path_under_the_root():
-    assert len(ids([{'gen.a': '{root}/x'}, {'gen.a': '/root/x'}, {'gen.a': '{{root}/x'}])) == 6
+    assert len(ids([{'gen.a': '{root}/x'}, {'gen.a': '/base/x'}, {'gen.a': '{{root}/x'}])) == 6
 
 
 def test_a_neutral_value_stays_outside_identity():
