@@ -114,7 +114,7 @@ def _input_template(node: ProcessNode, port: InputNode) -> InputTemplate:
         group_defaults(node.in_paths).get(port.name),
         tuple((p.parent.name, p.name) for p in port.pred if isinstance(p, OutputNode)),
         tuple((p.parent.name, p.name) for p in port.pred if not isinstance(p, OutputNode)),
-        gather and ((gather.source.parent.name, gather.source.name), gather.spec),
+        ((gather.source.parent.name, gather.source.name), gather.spec) if gather else None,
     )
 
 
