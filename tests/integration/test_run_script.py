@@ -640,8 +640,10 @@ def test_an_unpublished_record_counts(root: Path) -> None:
     assert job.run().returncode == 0
     assert (root / 'count').read_text() == 'x\n'
     assert job.status().state == 'passed'
-    assert read_claims(str(job.dir)) == []
+    assert live_claim(str(job.dir)) is None
     os.rename(job.run_directory.status_path, job.run_directory.claim_path(1))
+    for claim in read_claims(str(job.dir))[1:]:
+        os.unlink(claim.path)
     assert materialise(job.manifest, session=None, queue=None, queue_job=None) == 'done'
     assert job.status().state == 'passed'
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 
@@ -18,9 +19,10 @@ def outputs_exist(outputs: Mapping[str, str]) -> bool:
 
 def publish_finished(dead: Iterable[Claim], status_path: str) -> bool:
     """Publish the record of an attempt that ended but died before its last rename."""
-    finished = [claim for claim in dead if claim.complete and not claim.scheduler]
+    finished = [claim for claim in dead if claim.complete and claim.is_attempt]
     if finished:
-        os.rename(finished[-1].path, status_path)
+        with contextlib.suppress(FileNotFoundError):  # its own last rename came through
+            os.rename(finished[-1].path, status_path)
     return bool(finished)
 
 
@@ -37,7 +39,7 @@ def set_aside(
     run = held.run
     attempt = held.status.attempt if held.status is not None else 0
     for claim in held.dead:
-        attempt = max(attempt, 0 if claim.scheduler else claim.number)
+        attempt = max(attempt, claim.number if claim.is_attempt else 0)
     names = _record_names(held)
     if resumable:
         names += _inside([primary] if primary else [], run.path, whole=True)
@@ -46,7 +48,7 @@ def set_aside(
     else:
         names += _inside(outputs, run.path, whole=False)
     names = [name for name in dict.fromkeys(names) if os.path.lexists(f'{run.path}/{name}')]
-    interrupted = [claim for claim in held.dead if not claim.scheduler and claim.pid is not None]
+    interrupted = [claim for claim in held.dead if claim.is_attempt]
     if names or interrupted:
         target = _free_folder(run.attempt_path(attempt))
         for name in names:
@@ -56,7 +58,7 @@ def set_aside(
         if claim in interrupted:
             _file_claim(claim, run.attempt_path(claim.number))
         else:
-            os.unlink(claim.path)
+            _drop(claim)
 
 
 def _record_names(held: Hold) -> list[str]:
@@ -98,7 +100,7 @@ def _file_claim(claim: Claim, folder: str) -> None:
     os.makedirs(folder, exist_ok=True)
     target = f'{folder}/{STATUS_NAME}'
     if os.path.lexists(target):
-        os.unlink(claim.path)
+        _drop(claim)
         return
     record = {
         'schema': 1,
@@ -113,4 +115,9 @@ def _file_claim(claim: Claim, folder: str) -> None:
     }
     with open(target, 'w', encoding='utf-8', errors='surrogateescape') as file:
         file.write(record_text(record))
-    os.unlink(claim.path)
+    _drop(claim)
+
+
+def _drop(claim: Claim) -> None:
+    with contextlib.suppress(FileNotFoundError):  # a helper of a killed shell was faster
+        os.unlink(claim.path)

@@ -57,40 +57,51 @@ kw_check_predecessors() {
     kw_read_record
 }
 
-# End orphans and move aside what earlier attempts left. 200: one of them had finished.
-kw_clear() {
-    local number text highest aside=() name
+# See that nothing of earlier attempts runs any more, and list what they left: kw_aside, with
+# the record first, so that what is moved later cannot count as done. 200: one had finished.
+kw_survey() {
+    local number text name
+    kw_aside=() kw_handed= kw_last=$kw_recorded
     for number in "${kw_dead[@]}"; do
         text=
-        if IFS= read -r text 2>/dev/null <"$kw_dir/.claim.$number" &&
-            [[ $text != *',"kind":"scheduler",'* ]]; then
+        if IFS= read -r text 2>/dev/null <"$kw_dir/.claim.$number" && kw_is_attempt "$text"; then
             # It ended and died before its last rename: its record counts.
-            mv -T -- "$kw_dir/.claim.$number" "$kw_dir/job_status.json" || return 73
-            kw_read_record
-            kw_refuse_or_done || return
-        else
+            kw_cleared=1
+            mv -T -- "$kw_dir/.claim.$number" "$kw_dir/job_status.json" 2>/dev/null
+        elif kw_is_attempt "$text"; then
             kw_end_group "$text" || return
+            kw_last=$number
         fi
     done
-    kw_handed=
+    if ((${#kw_dead[@]})); then
+        # Until now orphans may have written files.
+        kw_list
+        kw_read_record
+        kw_refuse_or_done || return
+        ((kw_recorded > kw_last)) && kw_last=$kw_recorded
+    fi
     if [[ $kw_state == queued ]]; then
         kw_after "$kw_record" ',"session":' ',"version":'
         kw_handed=$kw_text
     elif [[ $kw_state != missing ]]; then
-        aside+=(job_status.json)
+        kw_aside+=(job_status.json)
     fi
     for name in "${kw_leftovers[@]}"; do
-        [[ $name == job.log ]] && aside+=(job.log)
+        [[ $name == job.log ]] && kw_aside+=(job.log)
     done
     kw_movable
-    aside+=("${kw_movable[@]}")
-    ((${#aside[@]} + ${#kw_dead[@]})) || return 0
-    highest=$kw_recorded
-    for number in "${kw_dead[@]}"; do
-        ((number > highest)) && highest=$number
-    done
-    kw_cleared=1
-    kw_move_aside "$highest" "${aside[@]}" || return
+    kw_aside+=("${kw_movable[@]}")
+}
+
+# Does a dead claim's text stand for an attempt, not for a scheduler or a withdrawal?
+kw_is_attempt() {
+    [[ $1 == *',"pid_start":'* && $1 != *',"kind":"scheduler",'* && $1 != *',"withdrawn":'* ]]
+}
+
+# Move aside what kw_survey listed; only then drop the claims that explain it.
+kw_clear() {
+    local number
+    kw_move_aside "$kw_last" "${kw_aside[@]}" || return
     for number in "${kw_dead[@]}"; do
         kw_bury "$number"
     done
@@ -146,7 +157,7 @@ kw_bury() {
     local text= file=$kw_dir/.claim.$1 folder=$kw_dir/.attempts/$1
     [[ -e $file ]] || return 0
     IFS= read -r text 2>/dev/null <"$file"
-    if [[ $text == *',"kind":"scheduler",'* || $text != *',"pid_start":'* || -e $folder/job_status.json ]]; then
+    if ! kw_is_attempt "$text" || [[ -e $folder/job_status.json ]]; then
         rm -f -- "$file"
         return
     fi
@@ -177,20 +188,25 @@ kw_prepare() {
     done
 }
 
-# The program's process group. It says who it is before anything of the job happens, and
-# stops where somebody took over meanwhile.
+# All work on the directory happens in this process group: it says who it is, stops where its
+# parent is gone (see claim.sh), clears the ground and runs the program.
 kw_child() {
+    local status=0
     set +m
-    unset TZ
-    [[ $kw_has_zone ]] && export TZ=$kw_zone
+    kw_phase=alone
     trap 'kw_caught 129' HUP
     trap 'kw_caught 130' INT
     trap 'kw_caught 143' TERM
-    local status=0
-    kw_phase=alone
     kw_stat self
     printf ',"pgid":%d,"pgid_start":%d,"sid":%d' "$BASHPID" "${kw_fields[19]}" "${kw_fields[3]}" >&"$kw_fd" || exit 73
-    [[ -e $kw_claim && ! -e $kw_dir/.claim.$((kw_attempt + 1)) ]] || exit 75
+    kw_stat self
+    [[ ${kw_fields[1]} == "$$" && -e $kw_claim ]] || exit 75
+    if ! { ((${#kw_aside[@]} + ${#kw_dead[@]} == 0)) || kw_clear; } || ! kw_prepare || ! kw_open_log; then
+        printf ',"blocked":true' >&"$kw_fd"
+        exit 73
+    fi
+    unset TZ
+    [[ $kw_has_zone ]] && export TZ=$kw_zone
     cd -- "$kw_cwd" || exit
     [[ $kw_path ]] && PATH=$kw_path:$PATH
     [[ $kw_has_surroundings ]] && kw_surroundings
@@ -203,7 +219,7 @@ kw_child() {
     fi
     exec {kw_fd}>&-
     [[ ${kw_journal_fd-} ]] && exec {kw_journal_fd}>&-
-    if [[ ! $kw_has_teardown ]]; then
+    if [[ ! $kw_has_teardown && ! $kw_tee_pid ]]; then
         kw_program
         exit
     fi
@@ -218,8 +234,31 @@ kw_child() {
         kw_program
     )
     status=$?
-    (kw_teardown)
+    [[ $kw_has_teardown ]] && (kw_teardown)
+    if [[ $kw_tee_pid ]]; then
+        exec >&- 2>&-
+        for _ in {1..40}; do
+            kill -s 0 "$kw_tee_pid" || break
+            sleep 0.05
+        done
+    fi
     exit "$status"
+}
+
+# Output goes to the log, through tee only where people look on.
+kw_open_log() {
+    kw_tee_pid=
+    [[ $kw_log ]] || return 0
+    if [[ -t 1 && ! ${kw_quiet-} ]]; then
+        exec > >(
+            trap '' INT TERM HUP
+            exec {kw_fd}>&-
+            exec tee -- "$kw_dir/job.log"
+        ) 2>&1
+        kw_tee_pid=$!
+        return 0
+    fi
+    { exec >"$kw_dir/job.log"; } 2>/dev/null && exec 2>&1
 }
 
 # The shell of the group outlives the command that it waits for, so that a stop is over only
@@ -228,28 +267,12 @@ kw_caught() {
     [[ $kw_phase == teardown ]] || exit "$1"
 }
 
-# Start the program as kw_child_pid, a process group of its own.
+# Start the work as kw_child_pid, a process group of its own.
 kw_start() {
-    local log=$kw_dir/job.log
-    kw_tee=
-    if [[ $kw_log && -t 1 && ! ${kw_quiet-} ]]; then
-        exec {kw_tee}> >(
-            trap '' INT TERM HUP
-            exec tee -- "$log"
-        )
-        kw_tee_pid=$!
-        set -m
-        kw_child </dev/null >&"$kw_tee" 2>&1 &
-    elif [[ $kw_log ]]; then
-        set -m
-        kw_child </dev/null >"$log" 2>&1 &
-    else
-        set -m
-        kw_child </dev/null &
-    fi
+    set -m
+    kw_child </dev/null &
     kw_child_pid=$!
     set +m
-    [[ $kw_tee ]] && exec {kw_tee}>&-
     [[ $kw_stop_signal && ! $kw_forwarded ]] && kw_stop "$kw_stop_name" "$kw_stop_signal"
     return 0
 }
@@ -276,12 +299,6 @@ kw_wait() {
     if [[ $kw_forwarded ]]; then
         kw_wait_for_group
     fi
-    if [[ $kw_tee ]]; then
-        for seen in {1..40}; do
-            kill -s 0 "$kw_tee_pid" 2>/dev/null || break
-            sleep 0.05
-        done
-    fi
     kw_child_pid=
 }
 
@@ -299,28 +316,37 @@ kw_wait_for_group() {
 }
 
 # What the exit status means: kw_state, kw_signal, kw_reason, and kw_status as our own.
+# 75 or 73: the child ran nothing, as the directory is not ours any more or cannot be written.
 kw_judge() {
-    local text
+    local text=
     kw_state=passed kw_signal=null kw_reason= kw_exit_code=$kw_status
     if [[ $kw_status == 0 ]]; then
-        kw_outputs_exist && return
+        kw_outputs_exist && return 0
         kw_state=failed kw_status=1 kw_reason="output is missing: $kw_missing"
-    elif [[ $kw_forwarded ]]; then
+        return 0
+    fi
+    if [[ $kw_forwarded ]]; then
         kw_state=cancelled kw_signal=$kw_forwarded kw_status=$((128 + kw_forwarded))
         kw_reason="stopped by signal $kw_forwarded"
-    elif ((kw_status > 128 && kw_status < 160)); then
-        kw_state=killed kw_signal=$((kw_status - 128)) kw_reason="killed by signal $((kw_status - 128))"
-    else
-        kw_state=failed kw_reason="exit code $kw_status"
-        IFS= read -r text 2>/dev/null <"$kw_claim"
-        if [[ $text == *',"setup_exit_code":'* ]]; then
-            kw_reason="setup failed with exit code $kw_status"
-        elif [[ $kw_status == 127 ]]; then
-            kw_reason+=' (command not found)'
-        elif [[ $kw_status == 126 ]]; then
-            kw_reason+=' (not executable)'
-        fi
+        return 0
     fi
+    if ((kw_status > 128 && kw_status < 160)); then
+        kw_state=killed kw_signal=$((kw_status - 128)) kw_reason="killed by signal $((kw_status - 128))"
+        return 0
+    fi
+    kw_state=failed kw_reason="exit code $kw_status"
+    [[ -e $kw_claim ]] || return 75
+    IFS= read -r text 2>/dev/null <"$kw_claim"
+    if [[ $text == *',"blocked":'* ]]; then
+        return 73
+    elif [[ $text == *',"setup_exit_code":'* ]]; then
+        kw_reason="setup failed with exit code $kw_status"
+    elif [[ $kw_status == 127 ]]; then
+        kw_reason+=' (command not found)'
+    elif [[ $kw_status == 126 ]]; then
+        kw_reason+=' (not executable)'
+    fi
+    return 0
 }
 
 # Append the rest of the record to the claim and rename it: recorded and let go at once.
@@ -339,7 +365,7 @@ kw_publish() {
     kw_json "$kw_version"
     if printf ',"exit_code":%s,"signal":%s,"state":"%s","reason":%s,"ended_at":"%s","wall_seconds":%d.%06d,"cpu_seconds":%d.%02d,"session":%s,"version":%s,"fingerprints":%s,"upstream":{%s}}}\n' \
         "$kw_exit_code" "$kw_signal" "$kw_state" "$reason" "$kw_time" $((wall / 1000000)) $((wall % 1000000)) \
-        $((cpu / 100)) $((cpu % 100)) "$handed" "$kw_text" "$kw_fingerprints" "$kw_upstream" >&"$kw_fd" &&
+        $((cpu / 100)) $((cpu % 100)) "$handed" "$kw_text" "$kw_fingerprints" "$kw_upstream" 2>/dev/null >&"$kw_fd" &&
         exec {kw_fd}>&- && LC_ALL=C mv -T -- "$kw_claim" "$kw_dir/job_status.json"; then
         return 0
     fi

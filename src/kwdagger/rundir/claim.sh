@@ -4,12 +4,17 @@
 #   prefix of the final record; publishing appends the rest and renames it to job_status.json:
 #   one rename records the result and lets go of the directory.
 # * A claim binds only if, AFTER it was created, the record is of a lower attempt, no higher
-#   claim exists and every lower claim is dead. Otherwise it is withdrawn. Whoever takes over
-#   creates first and looks second; whoever was slow writes first and looks second. So at least
-#   one of two rivals sees the other, and a number that is used a second time does no harm.
-# * The child writes its process group into the claim and only then looks whether the claim
-#   still stands; an orphan is therefore always known to whoever takes over, or stops itself.
-# * Dead claims are removed lowest first, after what was left of their process group is gone.
+#   claim exists and every lower claim is dead. Otherwise it is withdrawn: marked first, then
+#   removed. Whoever takes over creates first and looks second; whoever was slow writes first
+#   and looks second. So at least one of two rivals sees the other.
+# * Numbers do not fall: whoever removed other claims keeps its own until a record replaces it.
+#   So a helper (mv, rm) that outlives a killed shell meets no new claim of an old name that
+#   binds.
+# * The child that does all the work writes its process group into the claim and only then
+#   looks whether its parent still lives. A claim is taken over only when its shell is dead,
+#   and its text is read after that: either the group is known and ended, or it ends itself.
+# * What an interrupted attempt left is moved aside by that child too, never by a process
+#   that nobody could find.
 
 kw_once() {
     [[ ${kw_boot-} ]] && return
@@ -111,16 +116,16 @@ kw_list() {
     shopt -u nullglob dotglob
 }
 
-# What claim number $1 is: gone, empty, live, scheduler (live, and short), elsewhere or dead.
+# What claim number $1 is: gone, empty, starting (live, may yet withdraw), live, elsewhere, dead.
 kw_judge_claim() {
     local text=
     kw_verdict=gone
     [[ -e $kw_dir/.claim.$1 ]] || return 0
     IFS= read -r text 2>/dev/null <"$kw_dir/.claim.$1"
-    if [[ $text != *',"pid_start":'*,* ]]; then
-        kw_verdict=empty
-        return
-    fi
+    kw_verdict=dead
+    [[ $text == *',"withdrawn":'* ]] && return 0
+    kw_verdict=empty
+    [[ $text == *',"pid_start":'*,* ]] || return 0
     kw_verdict=elsewhere
     [[ $text == *",\"host\":$kw_host,\"boot_id\":"* ]] || return 0
     kw_verdict=dead
@@ -129,57 +134,59 @@ kw_judge_claim() {
     kw_stat "$kw_text" || return 0
     kw_after "$text" ',"pid_start":' ,
     [[ ${kw_fields[19]} == "$kw_text" && ${kw_fields[0]} != [ZX] ]] || return 0
-    kw_verdict=live
-    [[ $text == *',"kind":"scheduler",'* ]] && kw_verdict=scheduler
+    kw_verdict=starting
+    [[ $text == *',"pgid":'* ]] && kw_verdict=live
     return 0
 }
 
 # Take the directory: 0 ours, 75 running elsewhere, 73 cannot be written, 200 done already.
 kw_acquire() {
-    local highest=0 waited=0 status
+    local highest=0 tries
     kw_once
-    while :; do
-        [[ ${kw_stop_signal-} ]] && return $((128 + kw_stop_signal))
-        kw_verdict=gone
-        if ((waited)); then
+    for ((tries = 0; tries < 100; ++tries)); do
+        [[ $kw_stop_signal ]] && return $((128 + kw_stop_signal))
+        if ((tries)); then
             kw_read_record
             kw_refuse_or_done || return
         fi
         kw_attempt=$((kw_recorded > highest ? kw_recorded + 1 : highest + 1))
         kw_claim=$kw_dir/.claim.$kw_attempt
-        kw_create
-        status=$?
-        if [[ $status == 0 ]]; then
-            kw_verify
-            status=$?
-            [[ $status == 0 ]] && return 0
+        if kw_create; then
+            if kw_verify; then
+                kw_refuse_or_done && return 0
+                tries=$?
+                kw_withdraw
+                return "$tries"
+            fi
             kw_withdraw
             ((kw_rival > highest)) && highest=$kw_rival
-            ((waited)) || waited=1
         elif [[ -e $kw_claim ]]; then
             kw_judge_claim "$kw_attempt"
             [[ $kw_verdict == dead || ($kw_verdict == elsewhere && $kw_takeover) ]] && highest=$kw_attempt
-        elif [[ ! -w $kw_dir ]] || ((waited > 20)); then
+        elif [[ ! -w $kw_dir ]] || ((tries > 20)); then
             kw_say "cannot write in $kw_dir (is it read-only, or the disk full?)"
             return 73
+        else
+            kw_verdict=gone
         fi
         case $kw_verdict in
-            live) kw_say 'is running already; left alone' && return 75 ;;
+            live)
+                kw_say 'is running already; left alone'
+                return 75
+                ;;
             elsewhere)
-                [[ $kw_takeover ]] && ((++waited)) && continue
+                [[ $kw_takeover ]] && continue
                 kw_say 'is claimed on another host; left alone (--takeover runs it here)'
                 return 75
                 ;;
-            dead | gone) ((++waited < 100)) && continue ;;
+            dead | gone) continue ;;
         esac
-        # Empty claims are written within microseconds, a scheduler's last a moment.
-        if ((++waited > 100)); then
-            kw_say 'is held by a scheduler; left alone'
-            return 75
-        fi
-        [[ $kw_verdict == empty ]] && ((waited > 40)) && highest=$kw_attempt
-        sleep 0.05
+        # A claim is empty for microseconds, a scheduler holds one for a moment.
+        [[ $kw_verdict == empty ]] && ((tries > 40)) && highest=$kw_attempt
+        sleep "0.0$((RANDOM % 7 + 2))"
     done
+    kw_say 'is held by someone else; left alone'
+    return 75
 }
 
 kw_refuse_or_done() {
@@ -201,34 +208,35 @@ kw_create() {
     kw_now
     kw_started=$kw_micros kw_started_uptime=$kw_uptime kw_started_at=$kw_time
     printf '{"schema":1,"attempt":%d,"host":%s,"boot_id":"%s","pid":%d,"pid_start":%s,"started_at":"%s"' \
-        "$kw_attempt" "$kw_host" "$kw_boot" $$ "$kw_self_start" "$kw_time" >&"$kw_fd" && return
+        "$kw_attempt" "$kw_host" "$kw_boot" $$ "$kw_self_start" "$kw_time" 2>/dev/null >&"$kw_fd" && return
     kw_withdraw
     return 1
 }
 
 kw_withdraw() {
+    printf ',"withdrawn":true' 2>/dev/null >&"$kw_fd"
     exec {kw_fd}>&-
-    rm -f -- "$kw_claim"
+    [[ $kw_cleared ]] || rm -f -- "$kw_claim"
 }
 
 # Does the claim just made bind? kw_dead gets the dead claims below it.
 kw_verify() {
     local number
     kw_dead=() kw_rival=0 kw_verdict=gone
-    kw_read_record
+    # The list first: a claim that is not in it any more has become the record that is read.
     kw_list
+    kw_read_record
     ((kw_recorded < kw_attempt)) || return 1
     for number in "${kw_claims[@]}"; do
         ((number == kw_attempt)) && continue
         kw_judge_claim "$number"
         case $kw_verdict in
-            gone) continue ;;
             elsewhere) [[ $kw_takeover ]] || return 1 ;;
-            live | scheduler) return 1 ;;
+            live | starting | gone) return 1 ;;
         esac
         kw_verdict=dead
         if ((number > kw_attempt)); then
-            kw_rival=$number
+            kw_rival=${kw_claims[-1]}
             return 1
         fi
         kw_dead+=("$number")

@@ -29,6 +29,7 @@ class Claim:
             has not yet, or never, said who it is).
         scheduler: whether a scheduler holds it, for a moment, rather than a run script.
         complete: whether it holds a whole record that was not published any more.
+        withdrawn: whether its process let go of it again, having done nothing.
     """
 
     number: int
@@ -44,6 +45,17 @@ class Claim:
     started_at: str | None = None
     scheduler: bool = False
     complete: bool = False
+    withdrawn: bool = False
+
+    @property
+    def is_attempt(self) -> bool:
+        """Whether it stands for an attempt, not for a scheduler or a withdrawal."""
+        return self.pid is not None and not self.scheduler and not self.withdrawn
+
+    @property
+    def may_withdraw(self) -> bool:
+        """Whether it is so young that it need not bind yet, or a scheduler's."""
+        return self.verdict == 'empty' or (self.verdict == 'live' and self.pgid is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +122,27 @@ def claim_numbers(names: list[str]) -> list[int]:
 
 def judge_claim(rundir: str, number: int) -> Claim | None:
     """Read one claim and look for its process; None when it is gone."""
+    claim = _judge_once(rundir, number)
+    if claim is not None and claim.verdict == 'dead':
+        # Its child may have written into it until its process was dead.
+        return _judge_once(rundir, number)
+    return claim
+
+
+def _judge_once(rundir: str, number: int) -> Claim | None:
     path = RunDirectory(rundir).claim_path(number)
     try:
         text = read_bytes(path).decode('utf-8', 'surrogateescape')
     except OSError:
         return None
-    record = _open_record(text)
-    if record is None or 'pid_start' not in record:
-        return Claim(number, path, 'empty', text)
+    record = _open_record(text) or {}
+    verdict = _verdict(record)
+    if verdict == 'empty':
+        return Claim(number, path, verdict, text)
     return Claim(
         number,
         path,
-        _verdict(record),
+        verdict,
         text,
         record.get('host'),
         record.get('boot_id'),
@@ -132,6 +153,7 @@ def judge_claim(rundir: str, number: int) -> Claim | None:
         record.get('started_at'),
         record.get('kind') == 'scheduler',
         text.endswith('\n'),
+        'withdrawn' in record,
     )
 
 
@@ -149,6 +171,10 @@ def _open_record(text: str) -> dict[str, Any] | None:
 
 def _verdict(record: dict[str, Any]) -> Verdict:
     me = this_process()
+    if 'withdrawn' in record:
+        return 'dead'
+    if 'pid_start' not in record:
+        return 'empty'
     if record.get('host') != me.host:
         return 'elsewhere'
     if record.get('boot_id') != me.boot_id:

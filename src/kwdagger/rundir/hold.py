@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from kwdagger.rundir.claims import Claim, claim_numbers, judge_claim
-from kwdagger.rundir.files import write_all
+from kwdagger.rundir.files import replace_file, write_all
 from kwdagger.rundir.layout import STATUS_NAME, RunDirectory
 from kwdagger.rundir.status import JobStatus, read_status
 
@@ -38,8 +39,12 @@ class Hold:
         os.rename(self.path, self.run.status_path)
 
     def release(self) -> None:
-        """Let go and leave the record as it is."""
+        """Let go and leave the record as it is; nothing was written."""
         _withdraw(self.path)
+
+    def abandon(self) -> None:
+        """Let go half-way. The claim stays, withdrawn: numbers must not fall, see `claim.sh`."""
+        replace_file(self.path, '{"schema":1,"withdrawn":true', os.getpid())
 
 
 def hold(
@@ -82,10 +87,10 @@ def hold(
             continue
         if _over(rival, takeover, deadline):
             highest = max(highest, rival.number)
-        elif rival.verdict == 'empty' or (rival.verdict == 'live' and rival.scheduler):
+        elif rival.may_withdraw:
             if time.monotonic() > deadline:
                 return rival
-            time.sleep(_POLL_SECONDS)
+            time.sleep(random.uniform(0.5, 1.5) * _POLL_SECONDS)
         else:
             return rival
 
@@ -98,15 +103,17 @@ def _over(rival: Claim, takeover: bool, deadline: float) -> bool:
 
 def _verified(run: RunDirectory, number: int, attempts: int, takeover: bool) -> Hold | Claim | None:
     """Look again, now that our claim stands: does it bind? See `claim.sh`."""
-    names = os.listdir(run.path)
+    names = os.listdir(run.path)  # first: a claim that is gone became the record read next
     status = read_status(run.status_path) if STATUS_NAME in names else None
     if (status.attempt if status is not None else 0) != attempts:
         return None
     dead = []
     for other in claim_numbers(names):
-        claim = judge_claim(run.path, other) if other != number else None
-        if claim is None:
+        if other == number:
             continue
+        claim = judge_claim(run.path, other)
+        if claim is None:
+            return None
         over = claim.verdict in ('dead', 'empty') or (takeover and claim.verdict == 'elsewhere')
         if not over or other > number:
             return claim

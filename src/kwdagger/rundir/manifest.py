@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kwdagger.rundir.aside import outputs_exist, publish_finished, set_aside
@@ -15,7 +15,7 @@ from kwdagger.rundir.hold import Hold, hold
 from kwdagger.rundir.layout import RunDirectory
 from kwdagger.rundir.orphans import end_orphans
 from kwdagger.rundir.script import render_script
-from kwdagger.rundir.status import SCHEMA, record_text
+from kwdagger.rundir.status import SCHEMA, read_status, record_text
 
 __all__ = ['JobManifest', 'Predecessor', 'materialise', 'render_script']
 
@@ -131,27 +131,30 @@ def materialise(
     held = hold(run, queued_record, fresh=_make_folder(run.path), takeover=takeover)
     if isinstance(held, Claim):
         return RUNNING_ELSEWHERE
-    published = False
+    let_go = held.release
     try:
-        if publish_finished(held.dead, run.status_path):
-            held.release()
-            return materialise(
-                manifest, session=session, queue=queue, queue_job=queue_job, rerun=rerun,
-                takeover=takeover,
-            )  # fmt: skip
         status = held.status
+        if publish_finished(held.dead, run.status_path):
+            let_go = held.abandon
+            status = read_status(run.status_path)
         passed = status is not None and status.state == 'passed'
         if passed and not rerun and outputs_exist(manifest.outputs):
             return DONE
         if not all(map(end_orphans, held.dead)):
             return RUNNING_ELSEWHERE
+        if held.dead:  # until now orphans may have written files
+            held = replace(held, status=status, names=os.listdir(run.path))
+        let_go = held.abandon
         _write_under(held, manifest, me.pid)
         held.publish()
-        published = True
+        let_go = _nothing
         return QUEUED
     finally:
-        if not published:
-            held.release()
+        let_go()
+
+
+def _nothing() -> None:
+    """The claim became the record."""
 
 
 def _make_folder(path: str) -> bool:

@@ -109,21 +109,32 @@ kw_not_run() {
     return "$1"
 }
 
-# The claim is ours: clear, run, judge, publish.
+# The claim is ours: look, work, judge, publish.
 kw_attempt_once() {
     local status=0
     kw_stat self
     kw_started_cpu=$((kw_fields[13] + kw_fields[14]))
-    kw_clear && kw_prepare
+    kw_survey
     status=$?
     if [[ $kw_stop_signal || $status != 0 ]]; then
-        kw_give_up "$status"
+        [[ $kw_stop_signal ]] && status=$((128 + kw_stop_signal))
+        kw_withdraw
+        kw_not_run "$status"
         return
     fi
     kw_started_hook
     kw_start
     kw_wait
     kw_judge
+    status=$?
+    if [[ $status != 0 ]]; then
+        kw_cleared=1
+        kw_withdraw
+        [[ $status == 73 ]] && kw_say "cannot write in $kw_dir (is it read-only, or the disk full?)"
+        [[ $status == 75 ]] && kw_say 'was taken over'
+        kw_not_run "$status"
+        return
+    fi
     kw_result=$kw_state
     kw_publish || {
         kw_result=failed
@@ -133,29 +144,6 @@ kw_attempt_once() {
         kw_say "$kw_state: $kw_reason${kw_log:+ (log: $kw_dir/job.log)}"
     fi
     return "$kw_status"
-}
-
-# Nothing was started. Where things were moved already the record has to say that.
-kw_give_up() {
-    local status=$1
-    if [[ $status == 200 ]]; then
-        kw_withdraw
-        kw_not_run 200
-        return
-    fi
-    if [[ $kw_stop_signal ]]; then
-        status=$((128 + kw_stop_signal))
-        kw_result=cancelled
-    elif [[ $status != 75 ]]; then
-        kw_say "cannot write in $kw_dir (is it read-only, or the disk full?)"
-    fi
-    if [[ $kw_cleared && $kw_result == cancelled ]]; then
-        kw_state=cancelled kw_signal=$kw_stop_signal kw_exit_code=null
-        kw_reason="stopped by signal $kw_stop_signal"
-        kw_publish && return "$status"
-    fi
-    kw_withdraw
-    return "$status"
 }
 
 kw_started_hook() { :; }
