@@ -181,3 +181,18 @@ def test_two_schedulers_on_one_root_share_the_work(work):
     assert len(passed()) == JOBS
     ends = [line for line in Path('ledger.txt').read_text().splitlines() if line.startswith('end')]
     assert len(ends) == JOBS
+
+
+def test_what_a_killed_scheduler_left_in_the_temporary_folder_is_removed(work, monkeypatch):
+    scratch = work / 'scratch'
+    scratch.mkdir()
+    monkeypatch.setenv('TMPDIR', str(scratch))
+    scheduler = start()
+    deadline = time.monotonic() + 20
+    while not passed() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    scheduler.kill()
+    scheduler.communicate(timeout=30)
+    assert list(scratch.iterdir()) != []
+    finish([], passed())
+    assert list(scratch.iterdir()) == []

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from kwdagger.errors import UserError
 from kwdagger.queues.entry import Pack
 from kwdagger.queues.registry import create_queue
 
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_FOLDER_PREFIX = 'kwdagger-'
 
 
 class RunningQueue(Protocol):
@@ -104,7 +103,7 @@ def start_serial(
         write_pack: ``f(folder, index, pack) -> path of its script``.
         log: False lets the programs write to our own stdout and stderr.
     """
-    folder = queue_folder()
+    folder = queue_folder('serial')
     queue = create_queue('serial', name=_safe(name), dpath=folder)
     kept = () if log else (os.dup(sys.stdout.fileno()), os.dup(sys.stderr.fileno()))
     redirect = f' >&{kept[0]} 2>&{kept[1]}' if kept else ''
@@ -136,7 +135,7 @@ def start_tmux(
     Raises:
         UserError: tmux does not start.
     """
-    folder = queue_folder()
+    folder = queue_folder('tmux')
     size = max(1, min(workers, len(packs)))
     queue = create_queue('tmux', name=_safe(name), dpath=folder, size=size, gpus=list(gpus) or None)
     jobs: list[Any] = []
@@ -168,12 +167,25 @@ def start_tmux(
     return run
 
 
-def queue_folder() -> str:
-    """Make a folder for a queue's own files: short, and without characters bash minds."""
+def queue_folder(backend: str) -> str:
+    """Make a folder for a queue's own files: short, and without characters bash minds.
+
+    Folders that killed schedulers of serial queues left behind are removed first.
+    """
+    prefix = f'{_FOLDER_PREFIX}{backend}-{os.getpid()}-'
     for base in (os.environ.get('TMPDIR', '/tmp'), '/tmp', '/var/tmp'):
         if re.fullmatch(r'[\w./+-]+', base) and os.access(base, os.W_OK):
-            return tempfile.mkdtemp(prefix='kwdagger-', dir=base)
-    return tempfile.mkdtemp(prefix='kwdagger-')
+            _sweep(base)
+            return tempfile.mkdtemp(prefix=prefix, dir=base)
+    return tempfile.mkdtemp(prefix=prefix)
+
+
+def _sweep(base: str) -> None:
+    start = f'{_FOLDER_PREFIX}serial-'
+    for name in os.listdir(base):
+        pid = name.removeprefix(start).partition('-')[0]
+        if name.startswith(start) and pid.isdigit() and not os.path.exists(f'/proc/{pid}'):
+            shutil.rmtree(os.path.join(base, name), ignore_errors=True)
 
 
 def _safe(name: str) -> str:
