@@ -725,3 +725,41 @@ def test_the_program_sees_a_clean_shell(root: Path) -> None:
     assert (job.dir / 'fds').read_text().split() == ['0', '1', '2', '3']
     assert 'm' not in (job.dir / 'flags').read_text()
     assert job.log() != '*\n'
+
+
+def test_rivals_that_are_killed_at_random_never_mix(root: Path) -> None:
+    """Four run scripts at a time and a scheduler, on one directory, until one passes."""
+    command = (
+        'mkdir {root}/lock 2>/dev/null || { read -r p < {root}/lock/pid; [[ $(< /proc/$p/stat) =='
+        ' *") "[!ZX]* ]] && echo overlap >> {root}/bad; } 2>/dev/null\n'
+        'echo $BASHPID > {root}/lock/pid; [[ -e {dir}/part ]] && echo mixed >> {root}/bad\n'
+        'echo x > {dir}/part; sleep 0.05; [[ -e {dir}/part ]] || echo stolen >> {root}/bad\n'
+        'rm -rf {root}/lock; : > {out}'
+    )
+    chance = random.Random(11)
+    for turn in range(8):
+        job = Job(root / str(turn), command).write()
+        rivals: list[subprocess.Popen[bytes]] = []
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not _passed(job):
+            assert time.monotonic() < deadline, os.listdir(job.dir)
+            for rival in [rival for rival in rivals if rival.poll() is not None]:
+                finish(rival)
+                rivals.remove(rival)
+            if len(rivals) < 4:
+                rivals.append(job.start())
+            if chance.random() < 0.1:
+                materialise(job.manifest, session='s', queue='q', queue_job='x')
+            time.sleep(chance.uniform(0, 0.01))
+            if chance.random() < 0.2:
+                chance.choice(rivals).kill()
+        for rival in rivals:
+            finish(rival)
+        assert not (job.root / 'bad').exists(), (job.root / 'bad').read_text()
+        strays = {f'.claim.{claim.number}' for claim in read_claims(str(job.dir))}
+        assert job.leftovers() - strays == {'out', 'part'}
+
+
+def _passed(job: Job) -> bool:
+    status = read_status(job.run_directory.status_path)
+    return status is not None and status.state == 'passed'
