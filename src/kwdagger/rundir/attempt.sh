@@ -1,171 +1,4 @@
-# One attempt: clear the ground, start the program, wait, judge, publish the record.
-
-kw_say() {
-    kw_reason=$1
-    [[ ${kw_quiet-} ]] || printf 'kwdagger: %s: %s\n' "$kw_id" "$1" >&2
-}
-
-kw_output_path() {
-    case $1 in
-        .) kw_output=$kw_dir ;;
-        /*) kw_output=$1 ;;
-        *) kw_output=$kw_dir/$1 ;;
-    esac
-}
-
-# Do all outputs exist? kw_missing names the first that does not.
-kw_outputs_exist() {
-    local index
-    for ((index = 0; index < ${#kw_outputs[@]}; index += 2)); do
-        kw_output_path "${kw_outputs[index + 1]}"
-        if [[ ! -e $kw_output ]]; then
-            kw_missing="${kw_outputs[index]} ($kw_output)"
-            return 1
-        fi
-    done
-    return 0
-}
-
-# Each predecessor has passed, or was put there by someone else, and its outputs exist.
-kw_check_predecessors() {
-    local index=0 id folder path count
-    kw_upstream=
-    ((${#kw_preds[@]})) || return 0
-    while ((index < ${#kw_preds[@]})); do
-        id=${kw_preds[index]} folder=${kw_preds[index + 1]} count=${kw_preds[index + 2]}
-        ((index += 3))
-        kw_record=none
-        kw_dir=$folder kw_read_record
-        kw_after "$kw_record" ',"ended_at":"' \"
-        kw_ended=${kw_recorded}@$kw_text
-        if [[ $kw_state == missing && ! -e $folder/invoke.sh && -d $folder ]]; then
-            kw_state=passed kw_ended=external
-        fi
-        if [[ $kw_state != passed ]]; then
-            kw_say "waits for $id, which is not done ($kw_state)"
-            return 69
-        fi
-        for path in "${kw_preds[@]:index:count}"; do
-            [[ -e $path ]] && continue
-            kw_say "waits for $id, which is not done ($path is missing)"
-            return 69
-        done
-        ((index += count))
-        kw_upstream+=${kw_upstream:+,}\"$id\":\"$kw_ended\"
-    done
-    kw_record=none
-    kw_read_record
-}
-
-# See that nothing of earlier attempts runs any more, and list what they left: kw_aside, with
-# the record first, so that what is moved later cannot count as done. 200: one had finished.
-kw_survey() {
-    local number text name
-    kw_aside=() kw_handed= kw_last=$kw_recorded
-    for number in "${kw_dead[@]}"; do
-        text=
-        if IFS= read -r text 2>/dev/null <"$kw_dir/.claim.$number" && kw_is_attempt "$text"; then
-            # It ended and died before its last rename: its record counts.
-            kw_cleared=1
-            mv -T -- "$kw_dir/.claim.$number" "$kw_dir/job_status.json" 2>/dev/null
-        elif kw_is_attempt "$text"; then
-            kw_end_group "$text" || return
-            kw_last=$number
-        fi
-    done
-    if ((${#kw_dead[@]})); then
-        # Until now orphans may have written files.
-        kw_list
-        kw_read_record
-        kw_refuse_or_done || return
-        ((kw_recorded > kw_last)) && kw_last=$kw_recorded
-    fi
-    if [[ $kw_state == queued ]]; then
-        kw_after "$kw_record" ',"session":' ',"version":'
-        kw_handed=$kw_text
-    elif [[ $kw_state != missing ]]; then
-        kw_aside+=(job_status.json)
-    fi
-    for name in "${kw_leftovers[@]}"; do
-        [[ $name == job.log ]] && kw_aside+=(job.log)
-    done
-    kw_movable
-    kw_aside+=("${kw_movable[@]}")
-}
-
-# Does a dead claim's text stand for an attempt, not for a scheduler or a withdrawal?
-kw_is_attempt() {
-    [[ $1 == *',"pid_start":'* && $1 != *',"kind":"scheduler",'* && $1 != *',"withdrawn":'* ]]
-}
-
-# Move aside what kw_survey listed; only then drop the claims that explain it.
-kw_clear() {
-    local number
-    kw_move_aside "$kw_last" "${kw_aside[@]}" || return
-    for number in "${kw_dead[@]}"; do
-        kw_bury "$number"
-    done
-}
-
-# kw_movable: names that are this job's to move aside, besides record and log.
-kw_movable() {
-    local name index declared
-    kw_movable=()
-    if [[ $kw_resumable ]]; then
-        [[ $kw_primary && $kw_primary != . && $kw_primary != /* ]] || return 0
-        [[ -e $kw_dir/$kw_primary ]] && kw_movable=("$kw_primary")
-        return 0
-    fi
-    for name in "${kw_leftovers[@]}"; do
-        [[ $name == job.log ]] && continue
-        declared=$kw_exclusive
-        for ((index = 1; index < ${#kw_outputs[@]}; index += 2)); do
-            [[ $declared ]] && break
-            [[ ${kw_outputs[index]%%/*} == "$name" ]] && declared=1
-        done
-        [[ $declared ]] && kw_movable+=("$name")
-    done
-    return 0
-}
-
-# Move names (record first) to .attempts/$1, or beside it where an earlier move left things.
-kw_move_aside() {
-    local base=$kw_dir/.attempts/$1 target count=0 name
-    shift
-    (($#)) || return 0
-    target=$base
-    while [[ -e $target ]]; do
-        target=$base.$((++count))
-    done
-    mkdir -p -- "$target" || return 73
-    if [[ $kw_resumable ]]; then
-        for name; do
-            [[ $name == */* ]] && { mkdir -p -- "$target/${name%/*}" || return 73; }
-            mv -T -- "$kw_dir/$name" "$target/$name" || return 73
-        done
-        return 0
-    fi
-    set -- "${@/#/"$kw_dir"/}"
-    while (($#)); do
-        mv -t "$target" -- "${@:1:200}" || return 73
-        shift $(($# < 200 ? $# : 200))
-    done
-}
-
-# Keep a dead claim as the record of its attempt.
-kw_bury() {
-    local text= file=$kw_dir/.claim.$1 folder=$kw_dir/.attempts/$1
-    [[ -e $file ]] || return 0
-    IFS= read -r text 2>/dev/null <"$file"
-    if ! kw_is_attempt "$text" || [[ -e $folder/job_status.json ]]; then
-        rm -f -- "$file"
-        return
-    fi
-    text=${text%%,\"exit_code\":*}
-    [[ -d $folder ]] || mkdir -p -- "$folder"
-    printf '%s,"state":"killed","reason":"interrupted: its run script was gone"}\n' "$text" \
-        >"$folder/job_status.json" && rm -f -- "$file"
-}
+# One attempt: start the work, wait, judge, publish the record.
 
 # Folders of outputs and lists of gathered paths, where they are missing.
 kw_prepare() {
@@ -174,7 +7,7 @@ kw_prepare() {
         [[ ${kw_outputs[index]} == */* ]] || continue
         kw_output_path "${kw_outputs[index]}"
         folder=${kw_output%/*}
-        [[ -d $folder ]] || mkdir -p -- "$folder" || return
+        [[ -d ${folder:=/} ]] || mkdir -p -- "$folder" || return
     done
     index=0
     while ((index < ${#kw_gathers[@]})); do
@@ -209,6 +42,7 @@ kw_child() {
     [[ $kw_has_zone ]] && export TZ=$kw_zone
     cd -- "$kw_cwd" || exit
     [[ $kw_path ]] && PATH=$kw_path:$PATH
+    export PATH
     [[ $kw_has_surroundings ]] && kw_surroundings
     if [[ $kw_has_setup ]]; then
         kw_setup || {
@@ -350,6 +184,17 @@ kw_judge() {
 }
 
 # Append the rest of the record to the claim and rename it: recorded and let go at once.
+# A stop of the whole queue hits mv as well: what counts is what it did.
+kw_rename() {
+    local tries line=
+    for tries in 1 2 3; do
+        LC_ALL=C mv -T -- "$kw_claim" "$kw_dir/job_status.json" && return 0
+        [[ -e $kw_claim ]] || break
+    done
+    IFS= read -r line 2>/dev/null <"$kw_dir/job_status.json"
+    [[ $line == *",\"pid\":$$,\"pid_start\":$kw_self_start,"* && $line == *"\"attempt\":$kw_attempt,"* ]]
+}
+
 kw_publish() {
     local wall uptime cpu reason=null handed=${kw_handed:-'null,"queue":null,"queue_job":null'}
     kw_now
@@ -366,7 +211,7 @@ kw_publish() {
     if printf ',"exit_code":%s,"signal":%s,"state":"%s","reason":%s,"ended_at":"%s","wall_seconds":%d.%06d,"cpu_seconds":%d.%02d,"session":%s,"version":%s,"fingerprints":%s,"upstream":{%s}}}\n' \
         "$kw_exit_code" "$kw_signal" "$kw_state" "$reason" "$kw_time" $((wall / 1000000)) $((wall % 1000000)) \
         $((cpu / 100)) $((cpu % 100)) "$handed" "$kw_text" "$kw_fingerprints" "$kw_upstream" 2>/dev/null >&"$kw_fd" &&
-        exec {kw_fd}>&- && LC_ALL=C mv -T -- "$kw_claim" "$kw_dir/job_status.json"; then
+        exec {kw_fd}>&- && kw_rename; then
         return 0
     fi
     kw_state=failed

@@ -15,7 +15,7 @@ from kwdagger.errors import InvalidValue
 if TYPE_CHECKING:
     from kwdagger.rundir.manifest import JobManifest
 
-_PARTS = ('claim.sh', 'attempt.sh', 'run_script.sh')
+_PARTS = ('facts.sh', 'claim.sh', 'leftovers.sh', 'attempt.sh', 'run_script.sh')
 _VARIABLE = re.compile(r'[A-Za-z_][A-Za-z0-9_]*\Z')
 _RETURN = '[[ ${BASH_SOURCE[0]} == "$0" ]] || return 0'
 
