@@ -204,7 +204,12 @@ def aggregate_tables(
 
     found = {name: table for name, table in tables.items() if len(table.frame)}
     if not as_list(config['eval_nodes']):
-        found = {name: table for name, table in found.items() if table.has_metrics()} or found
+        expected = [name for name in found if pipeline and has_declared_metrics(pipeline, name)]
+        found = {
+            name: table
+            for name, table in found.items()
+            if table.has_metrics() or (name in expected and table.doubts)
+        } or found
     query = query_spec(config.get('query'))
     queries = node_queries(query, list(found if pipeline is None else pipeline.node_dict))
     primary, display = (
@@ -228,6 +233,13 @@ def aggregate_tables(
             if isinstance(query, Mapping) or (name == list(found)[-1] and not aggregators):
                 raise  # otherwise the query is about other nodes
     return aggregators
+
+
+def has_declared_metrics(pipeline: Pipeline, name: str) -> bool:
+    """Whether a node says which metrics its results hold."""
+    from kwdagger.analysis.objectives import declared_metrics
+
+    return name in pipeline.node_dict and bool(declared_metrics(pipeline.node_dict[name]))
 
 
 def with_targets_named(argv: Any) -> Any:

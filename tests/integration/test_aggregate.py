@@ -255,6 +255,18 @@ def test_a_corrupt_result_is_named_and_the_rest_reported(sweep, tmp_path):
     assert f'skipped: {bad} is not valid JSON' in out
 
 
+def test_results_without_a_metric_are_named(sweep, tmp_path):
+    import shutil
+
+    root = tmp_path / 'out'
+    shutil.copytree(sweep / 'out', root, symlinks=True)
+    for bad in root.glob('score/*/result.json'):
+        bad.write_text('[1, 2]')
+    out = aggregate(sweep, str(root))
+    assert 'problem: 6 results hold no metric, such as' in out
+    assert 'problem: 6 results hold no metric' in aggregate(sweep, str(root))
+
+
 def test_the_second_call_says_the_same(sweep):
     first = aggregate(sweep, 'out')
     assert (sweep / 'out/_kwdagger_schedule/results_index.json').exists()

@@ -89,7 +89,7 @@ def print_header(aggregator: Aggregator) -> None:
 
 
 def print_shortcomings(result: ResultTable) -> None:
-    """Print which runs are not done, and which results could not be read."""
+    """Print which runs are not done, and which results could not be read or hold no number."""
     pending = {state: count for state, count in result.states.items() if state not in _DONE}
     total = sum(result.states.values())
     if pending:
@@ -97,11 +97,11 @@ def print_shortcomings(result: ResultTable) -> None:
         verb = 'is' if count == 1 else 'are'
         parts = ', '.join(f'{n} {_STATE_TEXT.get(s, s)}' for s, n in pending.items())
         print_text(f'  {count} of {total} runs {verb} not done: {parts}')
-    for problem in result.problems[:_SHOWN_PROBLEMS]:
-        print_text(f'  skipped: {problem}')
-    more = len(result.problems) - _SHOWN_PROBLEMS
-    if more > 0:
-        print_text(f'  skipped: {more} more like this')
+    for word, lines in (('skipped', result.problems), ('problem', result.doubts)):
+        for line in lines[:_SHOWN_PROBLEMS]:
+            print_text(f'  {word}: {line}')
+        if len(lines) > _SHOWN_PROBLEMS:
+            print_text(f'  {word}: {len(lines) - _SHOWN_PROBLEMS} more like this')
 
 
 _DONE = ('passed', 'external')

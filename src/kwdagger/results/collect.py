@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.results.discovery import run_directories, run_pattern
+from kwdagger.results.doubts import metric_doubts, number_columns, without_text
 from kwdagger.results.lineage import ParameterGroups, result_row
+from kwdagger.results.loader_kind import is_default_loader
 from kwdagger.results.run_loader import RunLoader
 from kwdagger.results.table import ResultTable, rows_to_frame
 from kwdagger.values import Value
@@ -52,6 +54,10 @@ def _collect_node(
         )
         algorithm.setdefault(row['param_hashid'], parameters)
         rows.append(row)
+    numbers = number_columns(rows)
+    ours = is_default_loader(node)
+    if ours:
+        rows = [without_text(row, numbers) for row in rows]
     return ResultTable(
         node.name,
         rows_to_frame(rows, node.name),
@@ -59,4 +65,5 @@ def _collect_node(
         dict(Counter(record.state for record in records)),
         tuple(record.problem for record in records if record.problem is not None),
         tuple(run_pattern(node, root) for root in roots),
+        metric_doubts(node.name, usable, numbers) if ours else (),
     )

@@ -34,6 +34,7 @@ class ResultTable:
         states: how many run directories are in each state.
         problems: one line for each result that was skipped.
         looked_for: the patterns of the run directories.
+        doubts: one line for each result, or kind of result, that gave no number.
     """
 
     node: str
@@ -42,6 +43,7 @@ class ResultTable:
     states: dict[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     looked_for: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def has_metrics(self) -> bool:
         """Whether any result has a metric of this node."""

@@ -39,7 +39,17 @@ def test_found(name, column):
 def test_ambiguous_names_list_what_they_could_be(name):
     with pytest.raises(InvalidValue) as caught:
         find_column(name, COLUMNS)
-    assert str(caught.value).count(f'.{name}') == 2
+    message, _, example = str(caught.value).partition('; write one in full, such as ')
+    assert message.count(f'.{name}') == 2
+    assert find_column(example, COLUMNS) == example
+
+
+def test_of_a_shared_name_the_nodes_own_column_is_meant():
+    columns = ['params.merge.top', 'params.count.top', 'resolved_params.count.top']
+    assert find_column('top', columns, 'count') == 'params.count.top'
+    assert find_column('top', columns[:1], 'judge') == 'params.merge.top'
+    with pytest.raises(InvalidValue, match=r'such as params\.merge\.top'):
+        find_column('top', columns, 'judge')
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,10 @@ def test_selects(text, rows):
 
 ERRORS = [
     ('acuracy > 1', "no column 'acuracy' (did you mean 'accuracy'?), at the ^ in: ^acuracy > 1"),
-    ('k == 1', "'k' is ambiguous: it could be params.fit.k, params.ev.k, at the ^ in: ^k == 1"),
+    (
+        'k == 1',
+        'params.fit.k, params.ev.k; write one in full, such as params.fit.k, at the ^ in: ^k == 1',
+    ),
     ('loss > ', 'found the end, at the ^ in: loss >^'),
     ('loss = 1', "'=' is no comparison (write '=='), found '=', at the ^ in: loss ^= 1"),
     ('loss > 1 loss', "expected 'and', 'or' or the end, found 'loss'"),

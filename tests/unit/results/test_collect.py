@@ -148,6 +148,28 @@ def test_a_corrupt_result_is_named_and_skipped(root, content):
     assert '\n' not in table.problems[0]
 
 
+def test_a_result_without_metrics_and_a_value_that_is_none_are_named(root):
+    for number, text in enumerate(['[1, 2]', '{"state": "fine"}', '{"metrics": {}}']):
+        write_run(root, 'score', f'none{number}', {'result.json': text}, {}, PASSED)
+    values = {'inf': '{"loss": 1, "f1": Infinity}', 'nan': '{"f1": NaN, "loss": 2}'}
+    values |= {'text': '{"metrics": {"f1": "0.5?", "loss": 3, "model": "big"}}'}
+    bad = {
+        key: write_run(root, 'score', key, {'result.json': text}, {}, PASSED)
+        for key, text in values.items()
+    }
+    write_run(root, 'score', 'good', {'result.json': {'f1': 0.5, 'loss': 4}}, {}, PASSED)
+    table = score_table(root)
+    assert table.problems == ()
+    assert table.doubts == (
+        f'3 results hold no metric, such as {root}/score/score_id_none0/result.json',
+        f'f1 is inf, not a finite number, in {bad["inf"]}/result.json',
+        f'f1 is nan, not a finite number, in {bad["nan"]}/result.json',
+        f"f1 is '0.5?', not a finite number, in {bad['text']}/result.json",
+    )
+    assert table.frame['metrics.score.f1'].dtype == float
+    assert len(table.frame) == 7
+
+
 def test_a_corrupt_manifest_or_status_is_named_and_skipped(root):
     write_chain(root, 1)
     one = write_chain(root, 2)
@@ -206,6 +228,7 @@ def test_a_users_load_result_decides(root):
     assert row['context.custom.place'] == str(run)
     assert len(table.problems) == 1
     assert "result.json: KeyError: 'x'" in table.problems[0]
+    assert table.doubts == ()
 
 
 def test_gathered_ancestors_add_up_and_keep_what_they_share(root):
