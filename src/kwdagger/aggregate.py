@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import scriptconfig as scfg
 
-from kwdagger.errors import UnknownName, did_you_mean
+from kwdagger.errors import InvalidValue, UnknownName, did_you_mean
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def run_aggregate(config: Mapping[str, Any]) -> dict[str, Aggregator]:
     aggregators = aggregate_tables(config, pipeline, tables)
     if not aggregators:
         result_text.print_nothing_found(tables)
+    elif config['inspect'] is not None:
+        options.check_hashids(as_list(config['inspect']), aggregators.values())
     folder = os.fspath(config['output_dpath'])
     for aggregator in aggregators.values():
         if report is not None:
@@ -155,8 +157,10 @@ def find_pipeline(
 
     Raises:
         UnknownName: nothing is recorded in the targets or above them.
+        InvalidValue: what is recorded cannot be read.
     """
     from kwdagger.results.discovery import recorded_root
+    from kwdagger.rundir.layout import most_recent_path
     from kwdagger.rundir.session_files import read_most_recent
     from kwdagger.specs.references import recorded_pipeline, resolve_pipeline
 
@@ -164,13 +168,22 @@ def find_pipeline(
         return resolve_pipeline(reference)
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a recorded class such as package.module.Node may lie here
+    unreadable = []
     for place in [*roots, *map(os.path.dirname, files)]:
         recorded = recorded_root(place)
-        record = None if recorded is None else read_most_recent(recorded)
-        if record is not None:
+        if recorded is None:
+            continue
+        record = read_most_recent(recorded)
+        if record and (record.get('pipeline') or record.get('spec')):
             return recorded_pipeline(record)
+        unreadable.append(most_recent_path(recorded))
     if not roots:
         return None
+    if unreadable:
+        raise InvalidValue(
+            f'{unreadable[0]}, which records the pipeline, cannot be read; '
+            'name the pipeline with --pipeline'
+        )
     raise UnknownName(
         f'no pipeline is recorded in {roots[0]!r} or above it; name it with --pipeline'
     )

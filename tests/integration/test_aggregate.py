@@ -332,6 +332,7 @@ MISTAKES = [
     (['out', '--query={scoer: "loss < 1"}'], "'scoer' (did you mean 'score'?)"),
     (['out', '--eval_nodes=score', '--primary_metric_cols=[lost]'], "(did you mean 'loss'?)"),
     (['out', '--eval_nodes=score', '--macro_by=srk'], "(did you mean 'src'?)"),
+    (['out', '--inspect=nohash'], "no selected result has param_hashid 'nohash'; there are "),
     (['out', '--rois=auto'], 'name a column with --macro_by'),
     (['out', '--stdout_report={topk: 3}'], "(did you mean 'top_k'?)"),
     (['out', '--stdout_report={top_k: no}'], 'top_k is a number of rows'),
@@ -349,6 +350,26 @@ def test_mistakes_are_one_line_and_exit_code_2(sweep, words, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.startswith('error: ')
+    assert done.stderr.count('\n') == 1
+
+
+def test_an_unknown_hash_gets_the_nearest(sweep):
+    hashid = top_rows(aggregate(sweep, 'out', '--eval_nodes=score'))[0][-1]
+    done = run('aggregate', 'out', f'--inspect={hashid[:-1]}', cwd=sweep)
+    assert done.returncode == 2
+    assert f'did you mean {hashid!r}?' in done.stderr
+    assert done.stdout == ''
+
+
+@pytest.mark.parametrize('text', ['{"pipel', '[]', '{}', ''])
+def test_a_corrupt_record_of_the_pipeline_is_named(sweep, tmp_path, text):
+    record = tmp_path / 'out/_kwdagger_schedule/most_recent_run.json'
+    record.parent.mkdir(parents=True)
+    record.write_text(text)
+    done = run('aggregate', str(tmp_path / 'out'), cwd=sweep)
+    assert done.returncode == 2
+    assert f'{record}, which records the pipeline, cannot be read' in done.stderr
+    assert '--pipeline' in done.stderr
     assert done.stderr.count('\n') == 1
 
 

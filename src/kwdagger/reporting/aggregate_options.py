@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kwdagger.analysis.columns import find_column
@@ -25,6 +25,7 @@ _IGNORED_REPORT_KEYS = (
     'analyze',
     'macro_analysis',
 )
+_SHOWN_HASHIDS = 3
 _LATER = ('plot_params', 'resource_report')
 _DEAD = ('embed', 'snapshot')
 
@@ -110,10 +111,27 @@ def macro_column(config: Mapping[str, Any], aggregator: Aggregator) -> str | Non
     if asked is None:
         return None
     try:
-        return find_column(str(asked), list(aggregator.table.columns))
+        return find_column(str(asked), list(aggregator.table.columns), aggregator.node_type)
     except UnknownName as error:
         option = '--macro_by' if config['macro_by'] else '--rois (name a column with --macro_by)'
         raise UnknownName(f'{option}: {error} in the results of {aggregator.node_type!r}') from None
+
+
+def check_hashids(hashids: Iterable[str], aggregators: Iterable[Aggregator]) -> None:
+    """Check that each param_hashid to inspect is one of a result.
+
+    Raises:
+        UnknownName: it is not.
+    """
+    known = {str(key): None for part in aggregators for key in part.table['param_hashid']}
+    for hashid in hashids:
+        if hashid not in known:
+            shown = ', '.join(list(known)[:_SHOWN_HASHIDS])
+            hint = did_you_mean(hashid, known) or f'; there are {shown or "none"}'
+            more = ', ...' if hint.startswith(';') and len(known) > _SHOWN_HASHIDS else ''
+            raise UnknownName(
+                f'--inspect: no selected result has param_hashid {hashid!r}{hint}{more}'
+            )
 
 
 def note_options(config: Mapping[str, Any]) -> None:
