@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import scriptconfig as scfg
 
 from kwdagger import __version__
 from kwdagger.errors import InvalidValue
-from kwdagger.matrix import expand, varied
+from kwdagger.matrix import exclude_items, expand, varied
 from kwdagger.plan.checks import Problem, check_keys, check_places, input_problems
 from kwdagger.plan.compile import compile_plan
 from kwdagger.plan.compiled import CompiledPipeline
@@ -99,6 +100,7 @@ class ScheduleEvaluationConfig(OptionsConfig):
 
 
 __cli__ = ScheduleEvaluationConfig
+MONITORS = ('inline', 'hybrid', 'tmux', 'none')
 main = ScheduleEvaluationConfig.main
 
 
@@ -153,6 +155,7 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     request = read_request(config['params'], config['pipeline'], config['slurm_options'])
     rows = expand(request.grid, config['max_configs'])
     notices = check_keys(request.pipeline, rows, bool(config['strict']), request.place)
+    check_keys(request.pipeline, exclude_items(request.grid), where=request.place)
     given_root = os.fspath(config['root_dpath'])
     session = check_session_name(config['session'] or new_session_name())
     plan = compile_plan(
@@ -180,6 +183,14 @@ def check_options(config: Mapping[str, Any]) -> None:
         UserError: an unknown backend, or the removed ``queue_size``.
     """
     check_backend(config['backend'], bool(config['run']))
+    if not isinstance(config['tmux_workers'], int) or config['tmux_workers'] < 1:
+        raise InvalidValue(f'--tmux_workers is a number from 1 on, got {config["tmux_workers"]!r}')
+    if config['monitor'] not in MONITORS:
+        raise InvalidValue(f'--monitor is one of {", ".join(MONITORS)}, got {config["monitor"]!r}')
+    gpu_devices(as_list(config['devices']))
+    target = config['export_script']
+    if target is not None and not os.path.isdir(os.path.dirname(os.path.abspath(target or '/x/'))):
+        raise InvalidValue(f'--export_script names a file in a folder that exists, got {target!r}')
     if config['queue_size'] is not None:
         raise InvalidValue('--queue_size was removed; use --tmux_workers')
     for name in ('pred_workers', 'print_varied'):
@@ -266,9 +277,10 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
         plan_text.print_text if not quiet else lambda text: None,
     )
     if not quiet or not end.outcome.complete:
-        outcome_text.print_outcome(end.outcome, time.monotonic() - started, plan.root)
-    if end.signal is not None:
-        plan_text.print_text('stopped; the same command goes on from here')
+        seconds = time.monotonic() - started
+        outcome_text.print_outcome(end.outcome, seconds, plan.root, end.reasons)
+    if end.signal is not None or end.outcome.unfinished:
+        plan_text.print_text('the same command goes on from here')
     return end
 
 
@@ -280,7 +292,7 @@ def refuse_problems(prepared: Prepared) -> None:
     """
     if prepared.problems:
         more = len(prepared.problems) - 1
-        rest = f'; and {more} more problems like this' if more else ''
+        rest = f'; and {more} more like this' if more else ''
         raise InvalidValue(problem_text(prepared.problems[0]) + rest)
 
 
@@ -313,7 +325,8 @@ def around(config: Mapping[str, Any]) -> Any:
 
 def queue_name(config: Mapping[str, Any], request: ScheduleRequest) -> str:
     """Return the given name, or one made of the pipeline's."""
-    return config['queue_name'] or f'schedule-{reference_name(request.reference)}'
+    name = config['queue_name'] or f'schedule-{reference_name(request.reference)}'
+    return re.sub(r'[^\w.+-]', '_', str(name))
 
 
 if __name__ == '__main__':

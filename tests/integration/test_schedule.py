@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -321,6 +322,13 @@ BAD = [
     ),
     (PARAMS.replace('gen.src: [in.txt]', ''), "input 'gen.src' is not given"),
     ('[1, 2]', 'must be a mapping'),
+    (PARAMS.replace('gen.a: [1, 2, 3]', 'gen.out: [[1, 2]]'), 'output gen.out is a path of one'),
+    (PARAMS + '        gen.__enabled__: maybe\n', "gen.__enabled__ is true, false or 'redo'"),
+    (PARAMS + '    exclude: [{gne.a: 1}]\n', "'gne.a' names no node 'gne' (did you mean 'gen'?)"),
+    (PARAMS + '        gen.: 1\n', "matrix key 'gen.' names no node"),
+    (PARAMS.replace('pipeline:', 'pipelin:'), "unknown key 'pipelin' (did you mean 'pipeline'?)"),
+    (PARAMS.replace('::make()', ''), "'pipes.py::function()'"),
+    ('parms', "no such file: 'parms'"),
 ]
 
 
@@ -342,6 +350,12 @@ def test_bad_input_is_one_line_exit_2_and_nothing_started(work, params, text):
         (['--rerun=some'], "rerun 'some' is not one of stale, all"),
         (['--duplicate_policy=last'], 'first, warn, error'),
         (['--queue_size=3'], '--queue_size was removed'),
+        (['--tmux_workers=abc'], '--tmux_workers is a number from 1 on'),
+        (['--tmux_workers=0'], '--tmux_workers is a number from 1 on'),
+        (['--monitor=foo'], '--monitor is one of'),
+        (['--devices=abc'], "--devices takes GPU ids such as '0,1'"),
+        (['--export_script=/nodir/z.sh'], '--export_script names a file in a folder that exists'),
+        (['--config=nope.yaml'], '--config'),
         (['--root_dpath=/proc/nowhere'], 'cannot be written'),
         (['--strict', f'--params={PARAMS.replace("gen.a", "gen.other")}'], '--strict'),
     ],
@@ -436,8 +450,7 @@ def test_setup_teardown_and_preamble(work):
 
 @pytest.mark.tmux
 def test_tmux_gives_the_same_results_and_leaves_nothing_behind(work, monkeypatch):
-    scratch = work / 'scratch'
-    scratch.mkdir()
+    scratch = Path(tempfile.mkdtemp(prefix='k', dir='/tmp'))  # a socket's path is short
     monkeypatch.setenv('TMPDIR', str(scratch))
     Path('fail').write_text('2')
     shown = schedule('--run=1', '--backend=tmux', '--tmux_workers=3', code=1)
@@ -446,6 +459,7 @@ def test_tmux_gives_the_same_results_and_leaves_nothing_behind(work, monkeypatch
     shown = schedule('--run=1', '--backend=tmux', '--devices=0,1')
     assert '9 of 9 jobs done' in shown.stdout
     assert list(scratch.iterdir()) == []
+    scratch.rmdir()
     assert 'nothing to do' in schedule('--run=1').stdout
 
 

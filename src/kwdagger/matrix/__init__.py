@@ -9,7 +9,7 @@
 """
 
 from kwdagger.matrix.expansion import Configuration, expand
-from kwdagger.matrix.grid import Matrix, read_grids
+from kwdagger.matrix.grid import Matrix, exclude_items, read_grids
 from kwdagger.matrix.variation import varied
 
-__all__ = ['Configuration', 'Matrix', 'expand', 'read_grids', 'varied']
+__all__ = ['Configuration', 'Matrix', 'exclude_items', 'expand', 'read_grids', 'varied']

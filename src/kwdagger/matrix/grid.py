@@ -39,6 +39,11 @@ def read_grids(grid: Any) -> Iterator[Matrix]:
     return _grids(grid, 'the parameter grid')
 
 
+def exclude_items(grid: Any) -> list[Row]:
+    """Return the exclude items of all grids that `grid` holds."""
+    return [item for matrix in read_grids(grid) for item in matrix.exclude]
+
+
 def product_rows(axes: Axes) -> Iterator[Row]:
     """Yield the cartesian product of `axes`, first key slowest."""
     keys = tuple(axes)

@@ -50,6 +50,20 @@ NODE_OPTIONS = (
     'repeat',
     'fingerprint',
 )
+_SHELL_TEXT = (str, list, tuple)
+_OPTION_TYPES: dict[str, tuple[type, ...]] = {
+    'executable': (str, os.PathLike),
+    'group': (str, os.PathLike),
+    'setup': _SHELL_TEXT,
+    'teardown': _SHELL_TEXT,
+    'preamble': _SHELL_TEXT,
+    'code_paths': (str, list, tuple, set),
+    'environment': (Mapping,),
+    'check_inputs': (bool, int),
+    'allow_extra_params': (bool, int),
+    'resumable': (bool, int),
+}
+_OPTION_CHOICES = {'repeat': 'session', 'fingerprint': 'content'}
 _CLASS_ATTRIBUTES = ('executable', *NODE_OPTIONS)
 _TYPOS = {'perf_config': 'perf_params', 'algo_config': 'algo_params'}
 _unnamed = itertools.count(1)
@@ -134,8 +148,10 @@ class ProcessNode(JobView):
         self._no_outarg = bool(_no_outarg)
         self._no_inarg = bool(_no_inarg)
         self.name = name or type(self).name or f'unnamed_process_node_{next(_unnamed)}'
-        if executable is None:
-            executable = options.pop('command', None)
+        if 'command' in options:
+            if executable is not None:
+                raise InvalidValue(f'node {self.name!r}: give executable or command, not both')
+            executable = options.pop('command')
         options['executable'] = executable
         self._apply_options(options)
         self._apply_groups(
@@ -167,6 +183,7 @@ class ProcessNode(JobView):
         for attribute in _CLASS_ATTRIBUTES:
             given = options.pop(attribute, None)
             setattr(self, attribute, getattr(type(self), attribute) if given is None else given)
+        self._check_options()
         for key, value in options.items():
             known = [*_CLASS_ATTRIBUTES, *GROUPS, 'name', 'primary_out_key', 'params', 'config']
             warnings.warn(
@@ -174,6 +191,18 @@ class ProcessNode(JobView):
                 stacklevel=4,
             )
             setattr(self, key, value)
+
+    def _check_options(self) -> None:
+        """Raise `InvalidType` or `InvalidValue` for an option that cannot be meant."""
+        for attribute, kinds in _OPTION_TYPES.items():
+            value = getattr(self, attribute)
+            if value is not None and not isinstance(value, kinds):
+                names = ' or '.join(kind.__name__.lower() for kind in kinds)
+                raise InvalidType(f'node {self.name!r}: {attribute} is a {names}, got {value!r}')
+        for attribute, allowed in _OPTION_CHOICES.items():
+            value = getattr(self, attribute)
+            if value not in (None, allowed):
+                raise InvalidValue(f'node {self.name!r}: {attribute} is {allowed!r}, got {value!r}')
 
     def _apply_groups(
         self, given: dict[str, Collection], schema: Any, primary_out_key: str | None

@@ -205,7 +205,7 @@ def check_node_name(name: str) -> None:
     """Raise `InvalidValue` when a node name cannot be a key prefix and a folder."""
     if not name or not isinstance(name, str):
         raise InvalidValue(f'a node of the pipeline has no usable name: {name!r}')
-    if name.startswith('-') or any(char in name for char in './\n \t\0'):
+    if name.startswith(('-', '_kwdagger')) or any(char in name for char in './\n \t\0'):
         raise InvalidValue(
             f'node name {name!r} may not contain dots, slashes or blanks, nor start with a '
             f'hyphen: it is the prefix of matrix keys and a folder name'

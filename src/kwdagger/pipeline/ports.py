@@ -129,6 +129,8 @@ def connect_nodes(
 
 
 def _pairs(source: Port | ProcessNode, target: Port | ProcessNode) -> list[tuple[Port, Port]]:
+    if not isinstance(target, Node):
+        raise InvalidType(f'only nodes and ports connect, got {target!r}')
     if isinstance(source, Port) and isinstance(target, Port):
         return [(source, target)]
     offered = {source.name: source} if isinstance(source, Port) else dict(source.outputs)
@@ -171,8 +173,8 @@ def _check_pair(source: Port, target: Port, spec: GatherSpec | None) -> None:
         raise InvalidType(f'only nodes and ports connect, got {wrong!r}')
     if (source.kind, target.kind) not in _LEGAL:
         raise InvalidType(
-            f'Cannot connect {source.key!r} to {target.key!r}: an {source.kind} may not supply '
-            f'an {target.kind}. Legal port pairs: {_LEGAL_TEXT}'
+            f'Cannot connect {source.key!r} to {target.key!r}: {source.kind} may not supply '
+            f'{target.kind}. Legal port pairs: {_LEGAL_TEXT}'
         )
     if spec is not None and source.kind != 'output':
         raise InvalidType(f'a gather must originate from an output port, not from {source.key!r}')

@@ -43,7 +43,7 @@ def check_keys(
         if key in _ROW_KEYS:
             continue
         name, dot, param = str(key).partition('.')
-        if not dot:
+        if not dot or not param:
             raise UnknownName(_no_node(str(key), nodes) + where(key))
         if name not in nodes:
             raise UnknownName(
@@ -140,7 +140,7 @@ def input_problems(
 def _job_problems(job: Job, exists: Callable[[str], bool]) -> Iterable[str]:
     for name, value in job.inputs.items():
         if value is None and name not in job.explicit and name not in job.produced:
-            yield f"input '{job.node.name}.{name}' is not given; set it in the matrix or connect it"
+            yield f"input '{job.node.name}.{name}' is not given; set it in the matrix"
     for path in external_inputs(job):
         if '\n' in path:
             yield f'an input path of node {job.node.name!r} contains a newline: {path!r}'

@@ -106,6 +106,12 @@ def _split_rows(pipeline: Pipeline, configs: Iterable[Mapping[str, Any]]) -> lis
 _NOTHING: dict[str, Value] = {}
 
 
+def _enabled(node: str, value: Value) -> Value:
+    if value is None or isinstance(value, (bool, int)) or value == 'redo':
+        return True if value is None else value
+    raise InvalidValue(f"{node}.__enabled__ is true, false or 'redo'; got {value!r}")
+
+
 @dataclass(slots=True)
 class _Compiler:
     pipeline: Pipeline
@@ -156,7 +162,7 @@ class _Compiler:
     def _resolve(self, template: NodeTemplate, index: int, row: _Row) -> Resolved:
         """Give one node in one row its values, and find or make the job that does its work."""
         explicit = dict(row.nodes.get(template.name, _NOTHING))
-        enabled = explicit.pop('__enabled__', True)
+        enabled = _enabled(template.name, explicit.pop('__enabled__', True))
         slurm_options = resolve_slurm_options(
             pipeline_base=self.slurm_options,
             row_global=row.slurm_options,

@@ -120,7 +120,8 @@ def _staleness(
         changes.append(('upstream ran again', ', '.join(again)))
     for key, reason in (('command', 'command changed'), ('code', 'code changed')):
         if key in recorded and recorded[key] != now[key]:
-            changes.append((reason, _changed(recorded[key], now[key])))
+            detail = _changed(recorded[key], now[key])
+            changes.append((reason, detail or f'{job.rundir} holds the one that ran'))
     if 'inputs' in recorded and recorded['inputs'] != now['inputs']:
         changes.append(('input changed', _changed(recorded['inputs'], now['inputs'])))
     return changes

@@ -37,6 +37,8 @@ class Identities:
         return rendered(self._deep(value))
 
     def _text(self, text: str) -> str:
+        if '\0' in text:
+            raise InvalidValue(f'the value {text!r} has a NUL byte, which no command line can hold')
         known = self._produced.get(text)
         if known is not None:
             return known

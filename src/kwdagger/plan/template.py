@@ -12,6 +12,7 @@ from kwdagger.pipeline.gather import GatherSpec
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.parameters import group_defaults, group_names, group_neutrals
 from kwdagger.pipeline.ports import InputNode, OutputNode, ParamNode
+from kwdagger.rundir.layout import BOOKKEEPING, is_claim_name
 from kwdagger.values import Value
 
 PortName = tuple[str, str]
@@ -62,7 +63,10 @@ class NodeTemplate:
 
     def rundir(self, root: str, ids: Mapping[str, str]) -> str:
         """Return the run directory for these ids."""
-        return os.path.normpath(filled(self.node.node_template(root), ids, self.name))
+        given = self.node._given_node_dpath
+        if given is not None:
+            return os.path.normpath(filled(given, ids, self.name))
+        return os.path.join(self.node.group_template(root), ids[f'{self.name}_id'])
 
     def output_paths(
         self, rundir: str, ids: Mapping[str, str], explicit: Mapping[str, Value]
@@ -71,7 +75,7 @@ class NodeTemplate:
         paths: dict[str, str | None] = {}
         for name, template in self.outputs.items():
             if name in explicit:
-                paths[name] = explicit[name]
+                paths[name] = _given_path(f'{self.name}.{name}', explicit[name])
             elif template is None:
                 paths[name] = None
             elif template == '.':
@@ -92,8 +96,7 @@ def node_template(node: ProcessNode) -> NodeTemplate:
         name: None if path is None else os.fspath(path)
         for name, path in group_defaults(node.out_paths).items()
     }
-    for name, path in outputs.items():
-        _check_output(node.name, name, path)
+    _check_outputs(node, outputs)
     return NodeTemplate(
         node.name,
         node,
@@ -127,6 +130,34 @@ def _param_template(node: ProcessNode, port: ParamNode) -> ParamTemplate:
         defaults.get(port.name),
         tuple((p.parent.name, p.name) for p in port.pred),
     )
+
+
+def _given_path(key: str, path: Value) -> str | None:
+    if path is None or (isinstance(path, str) and path and '\n' not in path):
+        return path
+    raise InvalidValue(f'output {key} is a path of one line, or null; got {path!r}')
+
+
+def _check_outputs(node: ProcessNode, outputs: Mapping[str, str | None]) -> None:
+    owners: dict[str, str] = {}
+    for name, path in outputs.items():
+        _check_output(node.name, name, path)
+        if path is None:
+            continue
+        top = os.path.normpath(path)
+        if top.split('/')[0] in BOOKKEEPING or is_claim_name(top):
+            raise InvalidValue(
+                f'output {node.name}.{name} = {path!r} is the name of a file of ours'
+            )
+        if owners.setdefault(top, name) != name:
+            raise InvalidValue(
+                f'outputs {owners[top]!r} and {name!r} of {node.name!r} are one file'
+            )
+        if name in node.param_ports:
+            raise InvalidValue(f'{node.name}.{name} is declared both as output and as parameter')
+    group = os.path.normpath(node.group or '.')
+    if group.split('/')[0] == '..':
+        raise InvalidValue(f'group {node.group!r} of node {node.name!r} leaves the root folder')
 
 
 def _check_output(node: str, name: str, path: str | None) -> None:

@@ -19,6 +19,7 @@ from kwdagger.queues.entry import Pack
 from kwdagger.queues.registry import create_queue
 
 _FOLDER_PREFIX = 'kwdagger-'
+_LONGEST_BASE = 50  # a socket's path has 107 bytes at most
 
 
 class RunningQueue(Protocol):
@@ -70,24 +71,20 @@ class TmuxRun:
     def finished(self) -> bool:
         """Whether every queue job has left its mark, or the tmux server is gone."""
         self.left = [job for job in self.left if not _has_mark(job)]
-        return not self.left or not self._sessions()
+        return not self.left or not self.sessions()
 
     def stop(self, number: int) -> None:
         """End the sessions; their run scripts get HUP and record it."""
-        self._tmux('kill-server')
+        _tmux(self.environment, 'kill-server')
 
     def close(self) -> None:
         """End the tmux server and remove the queue's folder."""
-        self._tmux('kill-server')
+        _tmux(self.environment, 'kill-server')
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _sessions(self) -> bool:
-        return self._tmux('list-sessions').returncode == 0
-
-    def _tmux(self, *words: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            ['tmux', *words], env=self.environment, capture_output=True, check=False
-        )
+    def sessions(self) -> bool:
+        """Whether the tmux server still has sessions."""
+        return _tmux(self.environment, 'list-sessions').returncode == 0
 
 
 def _has_mark(job: Any) -> bool:
@@ -149,9 +146,7 @@ def start_tmux(
             )
         )
     queue.write()
-    environment = {key: value for key, value in os.environ.items() if key != 'TMUX'}
-    environment['TMUX_TMPDIR'] = folder
-    environment.setdefault('TERM', 'xterm')
+    environment = _tmux_environment(folder)
     started = subprocess.run(
         ['bash', str(queue.fpath)],
         env=environment,
@@ -160,7 +155,7 @@ def start_tmux(
         check=False,
     )
     run = TmuxRun(queue, folder, environment, list(jobs))
-    if started.returncode != 0:
+    if started.returncode != 0 or not (run.sessions() or run.finished()):
         text = started.stderr.decode(errors='replace').strip().splitlines()
         run.close()
         raise UserError(f'tmux does not start: {text[-1] if text else "unknown reason"}')
@@ -174,18 +169,55 @@ def queue_folder(backend: str) -> str:
     """
     prefix = f'{_FOLDER_PREFIX}{backend}-{os.getpid()}-'
     for base in (os.environ.get('TMPDIR', '/tmp'), '/tmp', '/var/tmp'):
-        if re.fullmatch(r'[\w./+-]+', base) and os.access(base, os.W_OK):
+        fits = backend != 'tmux' or len(base) <= _LONGEST_BASE
+        if fits and re.fullmatch(r'[\w./+-]+', base) and os.access(base, os.W_OK):
             _sweep(base)
             return tempfile.mkdtemp(prefix=prefix, dir=base)
     return tempfile.mkdtemp(prefix=prefix)
 
 
 def _sweep(base: str) -> None:
-    start = f'{_FOLDER_PREFIX}serial-'
+    """Remove the folders of dead schedulers; one of tmux only when its server is idle."""
     for name in os.listdir(base):
-        pid = name.removeprefix(start).partition('-')[0]
-        if name.startswith(start) and pid.isdigit() and not os.path.exists(f'/proc/{pid}'):
-            shutil.rmtree(os.path.join(base, name), ignore_errors=True)
+        backend, _, rest = name.removeprefix(_FOLDER_PREFIX).partition('-')
+        pid = rest.partition('-')[0]
+        if (
+            not name.startswith(_FOLDER_PREFIX)
+            or not pid.isdigit()
+            or os.path.exists(f'/proc/{pid}')
+        ):
+            continue
+        folder = os.path.join(base, name)
+        if backend == 'tmux' and os.access(folder, os.W_OK):
+            if not _is_idle(folder):
+                continue
+            _tmux(_tmux_environment(folder), 'kill-server')
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_idle(folder: str) -> bool:
+    """Whether no pack of a tmux queue runs: its shells have no children."""
+    shown = _tmux(_tmux_environment(folder), 'list-panes', '-a', '-F', '#{pane_pid}')
+    for pid in shown.stdout.decode().split():
+        try:
+            with open(f'/proc/{pid}/task/{pid}/children', encoding='ascii') as file:
+                if file.read().strip():
+                    return False
+        except OSError:
+            continue
+    return True
+
+
+def _tmux_environment(folder: str) -> dict[str, str]:
+    """Return the environment in which tmux uses a socket in `folder`."""
+    environment = {key: value for key, value in os.environ.items() if key != 'TMUX'}
+    environment['TMUX_TMPDIR'] = folder
+    environment.setdefault('TERM', 'xterm')
+    return environment
+
+
+def _tmux(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(['tmux', *words], env=environment, capture_output=True, check=False)
 
 
 def _safe(name: str) -> str:

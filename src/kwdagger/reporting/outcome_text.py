@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from kwdagger.reporting.plan_text import print_text
 from kwdagger.reporting.progress_view import duration_text
 
 _SHOWN_FAILURES = 5
+_SHOWN_UNFINISHED = 3
 
 
 class FailedJobLike(Protocol):
@@ -51,7 +52,9 @@ class OutcomeLike(Protocol):
     def unfinished(self) -> Sequence[str]: ...
 
 
-def print_outcome(outcome: OutcomeLike, seconds: float, root: str) -> None:
+def print_outcome(
+    outcome: OutcomeLike, seconds: float, root: str, reasons: Mapping[str, str]
+) -> None:
     """Print the summary: each failed job with its last lines and how to run it again."""
     if not outcome.new and outcome.done == outcome.total:
         print_text(f'nothing to do: {outcome.done} of {outcome.total} jobs are done')
@@ -68,6 +71,8 @@ def print_outcome(outcome: OutcomeLike, seconds: float, root: str) -> None:
         print_text(f'  again: bash {job.script}')
     if len(outcome.failed) > _SHOWN_FAILURES:
         print_text(f'... and {len(outcome.failed) - _SHOWN_FAILURES} more failed')
+    for name in outcome.unfinished[:_SHOWN_UNFINISHED]:
+        print_text(f'not finished: {name}: {reasons.get(name, "its run script did not end")}')
     print_text(f'{summary_line(outcome)} in {duration_text(seconds)}')
     print_text(f'results: {root}')
 

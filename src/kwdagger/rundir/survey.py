@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -79,7 +80,9 @@ def _facts(
     claim = live_claim(rundir) if any(map(is_claim_name, inside)) else None
     if claim is not None and takeover and claim.verdict == 'elsewhere':
         claim = None
-    holder = f'{claim.host} pid {claim.pid}' if claim is not None else ''
+    holder = ''
+    if claim is not None:
+        holder = f'{claim.host or socket.gethostname()} pid {claim.pid or "unknown"}'
     return RunFacts(status, missing, has_outputs, _base(run.script_path) in inside, holder)
 
 

@@ -78,7 +78,7 @@ def outcome_of(
         status = fact.status
         if status is not None and status.state == 'passed' and not fact.missing:
             done += 1
-            new += not decision.done
+            new += decision.run or decision.reason == 'running elsewhere'
         elif decision.reason in ('disabled', 'upstream disabled'):
             groups['disabled'].append(name)
         elif decision.reason == 'external':

@@ -29,6 +29,7 @@ class Counts:
     failed: int = 0
     held: int = 0  # held back, cancelled, or run by someone else
     running: dict[str, float] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)  # why a job did not run
 
     @property
     def ended(self) -> int:
@@ -132,4 +133,6 @@ def _count(event: dict[str, object], counts: Counts) -> str | None:
         counts.failed += 1
         return name
     counts.held += 1
+    if event.get('reason'):
+        counts.reasons[name] = str(event['reason'])
     return None

@@ -6,7 +6,7 @@ import os
 import shlex
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,10 +50,11 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How a run ended, and by which signal it was stopped, if any."""
+    """How a run ended, by which signal it was stopped, if any, and why jobs did not run."""
 
     outcome: Outcome
     signal: int | None
+    reasons: Mapping[str, str]
 
 
 def run_plan(
@@ -67,17 +68,19 @@ def run_plan(
 ) -> RunEnd:
     """Hand out, run, and go round again for what waited for a job that ran elsewhere."""
     decisions: dict[str, Decision] = dict(survey.decisions)
+    reasons: dict[str, str] = {}
     with stop_signals() as stop:
         while True:
             entries = hand_out(plan, survey, options.around, session.name, options.backend)
             if entries:
-                _run_entries(entries, session, options, new_view(len(entries)), stop)
+                view = new_view(len(entries))
+                reasons.update(_run_entries(entries, session, options, view, stop))
             facts = plan_facts(plan)
             outcome = outcome_of(plan, decisions, facts)
             holders = {name: facts[name].holder for name in outcome.elsewhere}
             here = [name for name, holder in holders.items() if _is_here(holder)]
             if stop.number is not None or not here:
-                return RunEnd(outcome, stop.number)
+                return RunEnd(outcome, stop.number, reasons)
             say(f'waiting for {here[0]}, which runs elsewhere ({holders[here[0]]})')
             _wait_for(plan, here, stop)
             survey = _remaining(survey_plan(plan, reader), outcome)
@@ -90,10 +93,11 @@ def _run_entries(
     options: RunOptions,
     view: ProgressView,
     stop: StopRequest,
-) -> None:
+) -> Mapping[str, str]:
     running = _start(entries, session, options)
     try:
-        follow(running, JournalTail(session.journal_dir), view, len(entries), stop)
+        tail = JournalTail(session.journal_dir)
+        return follow(running, tail, view, len(entries), stop).reasons
     finally:
         running.close()
 

@@ -11,7 +11,7 @@ from kwdagger.specs.text_files import missing_file, read_text_file
 from kwdagger.specs.yaml_reader import load_yaml
 from kwdagger.values import Value
 
-_INCLUDE = '__include__'
+INCLUDE_KEY = '__include__'
 
 
 def resolve_includes(value: Value, base_dirs: Sequence[str | os.PathLike[str]] = ()) -> Value:
@@ -53,9 +53,9 @@ class _Includes:
 
     def _loaded(self, include: Mapping[str, Value]) -> Value:
         if len(include) > 1:
-            other = next(key for key in include if key != _INCLUDE)
-            raise InvalidValue(f'{_INCLUDE!r} must stand alone, but {other!r} is beside it')
-        target = include[_INCLUDE]
+            other = next(key for key in include if key != INCLUDE_KEY)
+            raise InvalidValue(f'{INCLUDE_KEY!r} must stand alone, but {other!r} is beside it')
+        target = include[INCLUDE_KEY]
         if not isinstance(target, (list, tuple)):
             return self._file(target)
         items: list[Value] = []
@@ -66,7 +66,7 @@ class _Includes:
 
     def _file(self, target: Value) -> Value:
         if not isinstance(target, (str, os.PathLike)):
-            raise InvalidType(f'{_INCLUDE!r} needs a path or a list of paths, not {target!r}')
+            raise InvalidType(f'{INCLUDE_KEY!r} needs a path or a list of paths, not {target!r}')
         path = self._found(os.path.expanduser(os.fspath(target)))
         real = path.resolve()
         if real in self._chain:
@@ -82,4 +82,4 @@ class _Includes:
 
 
 def _is_include(value: Value) -> bool:
-    return isinstance(value, dict) and _INCLUDE in value
+    return isinstance(value, dict) and INCLUDE_KEY in value

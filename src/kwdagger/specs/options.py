@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -66,7 +67,9 @@ def run_verb(
     """
     code = 0
     try:
-        code = story(_parsed(cls, argv, options))
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = story(_parsed(cls, argv, options))
         sys.stdout.flush()
     except UserError as error:
         sys.stdout.flush()
@@ -79,6 +82,10 @@ def run_verb(
         code = 141
     if code:
         raise SystemExit(code)
+
+
+def _show_warning(message: Warning | str, *place: Any, **options: Any) -> None:
+    sys.stderr.write(f'warning: {message}\n')
 
 
 def _parsed(cls: type[OptionsConfig], argv: Any, options: Mapping[str, Any]) -> Any:
@@ -101,7 +108,7 @@ def _without_usage(cls: type[OptionsConfig], words: list[str], options: Mapping[
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
-            return cls.cli(argv=words, data=dict(options), strict=True)
+            return cls.cli(special_options=False, argv=words, data=dict(options), strict=True)
     except SystemExit as end:
         text = errors.getvalue().strip()
         if end.code in (None, 0) or not text:

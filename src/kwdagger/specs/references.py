@@ -54,6 +54,10 @@ def resolve_pipeline(reference: Any) -> Pipeline:
         if not os.path.isfile(text):
             raise MissingFile(f'pipeline file {text!r} does not exist{_nearest_file(text)}')
         return _declared(text)
+    if text.endswith('.py') and os.path.isfile(text):
+        raise InvalidValue(
+            f"pipeline reference {text!r} names a file, not a function in it: '{text}::function()'"
+        )
     if '::' in text:
         path, _, expression = text.partition('::')
         return _called(_module_from_file(path.strip()), expression.strip(), reference)
@@ -178,7 +182,7 @@ def _module_from_file(path: str) -> ModuleType:
         spec.loader.exec_module(module)
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if replaced is None:
             del sys.modules[name]
         else:
@@ -209,13 +213,11 @@ def _called(module: ModuleType, expression: str, reference: str) -> Pipeline:
             found = found(*args, **kwargs)
         except UserError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise NotImportable(f'pipeline reference {reference!r}: {_where(error)}') from error
     if isinstance(found, (Pipeline, Mapping)):
         return resolve_pipeline(found)
-    raise InvalidType(
-        f'pipeline reference {reference!r} gives a {type(found).__name__}, not a Pipeline'
-    )
+    raise InvalidType(f'pipeline reference {reference!r} gives {found!r:.60}, not a Pipeline')
 
 
 def _parse(expression: str, reference: str) -> tuple[list[str], list[Any], dict[str, Any], bool]:

@@ -12,6 +12,7 @@ from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.pipeline.slurm_options import layer_slurm_options
 from kwdagger.specs.references import absolute_reference, resolve_pipeline
 from kwdagger.specs.yaml_text import (
+    INCLUDE_KEY,
     line_of,
     load_yaml,
     read_text_or_path,
@@ -110,11 +111,16 @@ def read_request(params: Any, pipeline: Any, slurm_options: Any = None) -> Sched
             f'{source}: the parameters must be a mapping with keys such as pipeline and matrix, '
             f'got a {type(params).__name__}'
         )
+    if set(params) == {INCLUDE_KEY}:
+        params = resolve_includes(params, folders)
     grid = dict(params)
     reference = grid.pop('pipeline', None)
     if reference is None:
         reference = pipeline
     if reference is None:
+        near = next((key for key in grid if did_you_mean(str(key), ['pipeline'])), None)
+        if near is not None:
+            raise InvalidValue(f"{source}: unknown key {near!r} (did you mean 'pipeline'?)")
         raise InvalidValue(
             "no pipeline given: set 'pipeline' in the parameters, or --pipeline, to "
             "'file.py::function()', 'package.module.function()' or a .yaml path"

@@ -9,12 +9,13 @@ from typing import Any
 
 import yaml
 
-from kwdagger.specs.includes import resolve_includes
+from kwdagger.specs.includes import INCLUDE_KEY, resolve_includes
 from kwdagger.specs.text_files import missing_file, read_text_file
 from kwdagger.specs.yaml_reader import SCALAR_TAGS, TAG, load_yaml
 from kwdagger.values import Value, normalize
 
 __all__ = [
+    'INCLUDE_KEY',
     'dump_yaml',
     'line_of',
     'load_yaml',

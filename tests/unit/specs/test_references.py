@@ -83,7 +83,7 @@ def test_a_pipeline_is_itself():
         ('sub/pipes.py::mak()', ValueError, "did you mean 'make'"),
         ('sub/pipes.py::make(open("x"))', ValueError, 'literal arguments'),
         ('sub/pipes.py::__import__("os").system("x")', ValueError, 'literal arguments'),
-        ('sub/pipes.py::number', TypeError, 'gives a int'),
+        ('sub/pipes.py::number', TypeError, 'gives 3, not a Pipeline'),
         ('sub/pipes.py::broken()', ImportError, r'RuntimeError: the disk is full \(pipes.py line'),
         ('sub/pipes.py::make(nope=1)', ImportError, 'TypeError'),
         ('bad.py::f()', ImportError, r'SyntaxError: .*\(bad.py line 1\)'),
