@@ -216,7 +216,7 @@ class Aggregator:
             table = table[table['param_hashid'].isin(wanted)]
         if query is not None:
             chosen = query if isinstance(query, NodeQuery) else self._query(query)
-            table = table[chosen.mask(table)]
+            table = table[chosen.mask(table, self.node_type)]
         return self._with(table.reset_index(drop=True))
 
     def _query(self, query: Any) -> NodeQuery:
@@ -235,8 +235,9 @@ class Aggregator:
         return {name: self.table[name].tolist() for name in names}
 
     def variation(self) -> Variation:
-        """Return which parameters vary and which are constant."""
-        return variation(self.columns(self.params.columns))
+        """Return which parameters vary and which are constant, gathered lists left out."""
+        gathered = self.result.gathered if self.result is not None else ()
+        return variation(self.columns(n for n in self.params.columns if n not in gathered))
 
     def varied_param_counts(
         self, min_variations: int = 2, dropna: bool = False
@@ -266,7 +267,7 @@ class Aggregator:
 
     def grouped(self, by: str) -> dict[Any, pd.DataFrame]:
         """Return value of column `by` -> its rows."""
-        column = find_column(by, list(self.table.columns))
+        column = find_column(by, list(self.table.columns), self.node_type)
         cells = [_group_label(cell) for cell in self.table[column].tolist()]
         return {
             label: _rows(self.table, [row for row, cell in enumerate(cells) if cell == label])
@@ -301,7 +302,7 @@ class Aggregator:
                 f'the results of {self.node_type!r} have no {REGION} column to average over; '
                 f'name the grouping column with --macro_by'
             )
-        column = find_column(by or REGION, list(self.table.columns))
+        column = find_column(by or REGION, list(self.table.columns), self.node_type)
         settings = [self._setting(hashid, column) for hashid in self.table['param_hashid']]
         return macro_average(
             [

@@ -14,6 +14,7 @@ ABSENT = '-'
 _DIGITS = 4
 _FINEST = 7
 _LONGEST = 48
+_OPENING = ('[', '{', '(', '"', "'")
 
 
 def is_number(value: Any) -> bool:
@@ -68,9 +69,16 @@ def cell_text(value: Any, number_format: str = '.4g') -> str:
 
 
 def shortened(text: str, longest: int = _LONGEST) -> str:
-    """Return text cut in its middle to at most `longest` characters."""
+    """Return text cut to at most `longest` characters: in its middle, or after a whole item.
+
+    >>> shortened('["first","second","third"]', 20)
+    '["first","second"...'
+    """
     if len(text) <= longest:
         return text
+    if text.startswith(_OPENING):
+        whole, comma, _ = text[: longest - 2].rpartition(',')
+        return f'{whole if comma else text[: longest - 3]}...'
     head = (longest - 3) // 3
     return f'{text[:head]}...{text[len(text) - (longest - 3 - head) :]}'
 

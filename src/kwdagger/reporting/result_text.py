@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -234,12 +234,13 @@ def _print_pareto(aggregator: Aggregator, options: ReportOptions) -> None:
     print_rows(aggregator, aggregator.table, front.head(max(options.top_k, 20)), options)
 
 
-def telling_parameters(table: pd.DataFrame) -> list[str]:
+def telling_parameters(table: pd.DataFrame, left_out: Collection[str] = ()) -> list[str]:
     """Return the parameters that vary in a table, without those that repeat another.
 
     Of parameters that agree in every row the last counts: the one furthest upstream.
     """
-    cells = {name: table[name].tolist() for name in table.columns if name.startswith('params.')}
+    names = [name for name in table.columns if name.startswith('params.') and name not in left_out]
+    cells = {name: table[name].tolist() for name in names}
     varied = list(variation(cells).varied)
     by_cells = {tuple(map(value_text, cells[name])): name for name in varied}
     return [name for name in varied if name in by_cells.values()]
@@ -254,7 +255,8 @@ def print_rows(
         whole: the table that the rows of `table` are from.
     """
     metrics = [name for name in aggregator.display_metric_cols if name in table.columns]
-    varied = telling_parameters(whole)
+    gathered = aggregator.result.gathered if aggregator.result is not None else ()
+    varied = telling_parameters(whole, gathered)
     if options.show_csv:
         print_text(table[[*metrics, *varied, 'param_hashid']].to_csv(index=False).rstrip())
         print_text()

@@ -9,7 +9,7 @@ from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.results.discovery import run_directories, run_pattern
 from kwdagger.results.doubts import metric_doubts, number_columns, without_text
-from kwdagger.results.lineage import ParameterGroups, result_row
+from kwdagger.results.lineage import ParameterGroups, gathered_keys, result_row
 from kwdagger.results.loader_kind import is_default_loader
 from kwdagger.results.run_loader import RunLoader
 from kwdagger.results.table import ResultTable, rows_to_frame
@@ -48,10 +48,11 @@ def _collect_node(
     usable = [record for record in records if record.done and record.problem is None]
     rows = []
     algorithm: dict[str, dict[str, Value]] = {}
+    gathered: set[str] = set()
     for record in usable:
-        row, parameters = result_row(
-            node.name, record, loader.ancestors(record), groups, places[record.path]
-        )
+        before = loader.ancestors(record)
+        row, parameters = result_row(node.name, record, before, groups, places[record.path])
+        gathered |= gathered_keys(before, groups)
         algorithm.setdefault(row['param_hashid'], parameters)
         rows.append(row)
     numbers = number_columns(rows)
@@ -66,4 +67,5 @@ def _collect_node(
         tuple(record.problem for record in records if record.problem is not None),
         tuple(run_pattern(node, root) for root in roots),
         metric_doubts(node.name, usable, numbers) if ours else (),
+        frozenset(f'params.{key}' for key in gathered),
     )

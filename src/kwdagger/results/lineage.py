@@ -96,6 +96,25 @@ def _shared(records: list[dict[str, Any]]) -> dict[str, Any]:
     return shared
 
 
+def gathered_keys(before: Iterable[tuple[str, RunRecord]], groups: ParameterGroups) -> set[str]:
+    """Return the ``<node>.<param>`` keys that differ between the runs of one ancestor node."""
+    by_node: dict[str, list[RunRecord]] = {}
+    for name, record in before:
+        by_node.setdefault(name, []).append(record)
+    several = {
+        name: [effective_values(record, name, groups) for record in records]
+        for name, records in by_node.items()
+        if len(records) > 1
+    }
+    return {
+        key
+        for name, members in several.items()
+        for key in dict.fromkeys(key for member in members for key in member)
+        if key.startswith(f'{name}.')
+        and any(member.get(key) != members[0].get(key) for member in members)
+    }
+
+
 def result_row(
     node_name: str,
     record: RunRecord,

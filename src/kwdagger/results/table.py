@@ -35,6 +35,7 @@ class ResultTable:
         problems: one line for each result that was skipped.
         looked_for: the patterns of the run directories.
         doubts: one line for each result, or kind of result, that gave no number.
+        gathered: parameter columns whose values are lists, one item for each of several ancestors.
     """
 
     node: str
@@ -44,6 +45,7 @@ class ResultTable:
     problems: tuple[str, ...] = ()
     looked_for: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    gathered: frozenset[str] = frozenset()
 
     def has_metrics(self) -> bool:
         """Whether any result has a metric of this node."""

@@ -85,6 +85,12 @@ def test_filterto(options, expected):
     assert ids(agg.filterto(**options).table) == expected
 
 
+def test_a_query_means_the_nodes_own_parameter():
+    agg = built(frame(**{'params.fit.top': [1, 1, 2, 2], 'params.score.top': [1, 2, 1, 2]}))
+    assert ids(agg.filterto(query='top == 1').table) == 'ac'
+    assert list(agg.grouped('top')) == [1, 2]
+
+
 def test_compress():
     part = built().compress([True, False, False, True])
     assert ids(part.table) == 'ad'
@@ -172,6 +178,15 @@ def test_the_report_as_people_see_it(capsys):
     )
     print_report(built(table, result=result), ReportOptions(top_k=2))
     assert capsys.readouterr().out == REPORT
+
+
+def test_gathered_lists_are_neither_varied_nor_constant(capsys):
+    table = frame(**{'params.fit.seed': [[1, 2]] * 4, 'params.cut.seed': [[1, 2], [3]] * 2})
+    gathered = frozenset(['params.fit.seed', 'params.cut.seed'])
+    agg = built(table, result=ResultTable('score', table, gathered=gathered))
+    agg.report_best()
+    assert 'seed' not in capsys.readouterr().out
+    assert ids(agg.filterto(query='cut.seed contains 3').table) == 'bd'
 
 
 def test_an_unknown_objective_is_said_once(capsys):

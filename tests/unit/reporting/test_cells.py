@@ -54,6 +54,19 @@ def test_long_text_is_cut_in_its_middle():
     assert shortened('/a/very/long/path/to/file.txt', 15) == '/a/v...file.txt'
 
 
+@pytest.mark.parametrize(
+    ('text', 'short'),
+    [
+        ('["alpha","beta","gamma"]', '["alpha"...'),
+        ('{"alpha":1,"beta":2}', '{"alpha":1...'),
+        ("'quoted and very long'", "'quoted and..."),
+        ('[1,2,3]', '[1,2,3]'),
+    ],
+)
+def test_lists_and_quoted_text_are_cut_at_their_end(text, short):
+    assert shortened(text, 14) == short
+
+
 def test_table_is_aligned_and_fits():
     columns = [
         TextColumn('x', ['1.5', '10.0'], numeric=True),

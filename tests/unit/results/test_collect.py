@@ -238,7 +238,9 @@ def test_gathered_ancestors_add_up_and_keep_what_they_share(root):
     before = (('fit', 'f1'), ('fit', 'f2'))
     result = {'result.json': {'metrics': {'accuracy': 1}}}
     write_run(root, 'score', 's', result, {'fit.depth': [1, 2]}, PASSED, before)
-    row = only_row(score_table(root))
+    table = score_table(root)
+    assert table.gathered == {'params.fit.depth'}
+    row = only_row(table)
     assert row['resources.fit.wall_seconds'] == 3
     assert row['machine.fit.host'] == 'box'
     assert row['params.fit.depth'] == [1, 2]
