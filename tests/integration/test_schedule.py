@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -467,3 +468,34 @@ def test_no_log_lets_programs_write_to_the_terminal(work):
     shown = schedule('--run=1', '--no-log')
     assert shown.stdout.count('running with') == 9
     assert not list(Path('results').glob('*/*/job.log'))
+
+
+@pytest.mark.parametrize(
+    ('old', 'new'),
+    [
+        ("it's", 'copy'),
+        ('ro ot', "x'; touch INJECTED; '"),
+        ('plain', 'with blank'),
+        ('do$lar', 'plain'),
+        ('back\\slash', 'plain'),
+        ('plain', 'quo"te'),
+    ],
+)
+def test_a_move_that_the_command_cannot_spell_is_refused_and_touches_nothing(work, old, new):
+    command = [*COMMAND, '--run=1', '--quiet', f'--params={PARAMS}']
+    subprocess.run([*command, f'--root_dpath={old}'], check=True)
+    shutil.copytree(old, new, symlinks=True)
+    ran = len(calls())
+    output = next(Path(new, 'eval').glob('*/eval.json'))
+    output.unlink()
+    done = subprocess.run(
+        ['bash', str(output.parent / 'invoke.sh')], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert 'run kwdagger schedule again' in done.stderr
+    assert len(calls()) == ran
+    assert not Path('INJECTED').exists()
+    assert not output.exists()
+    subprocess.run([*command, f'--root_dpath={new}'], check=True)
+    assert output.exists()
+    assert len(calls()) == ran + 1

@@ -22,7 +22,7 @@ kw_locate() {
 
 # Spell paths under $1 as paths under $2, in data and in the functions' text.
 kw_relocate() {
-    local old=$1 new=$2 index name plain='[!A-Za-z0-9@%_+=:,./-]' active='["'\''$`\]'
+    local old=$1 new=$2 index name plain='[!A-Za-z0-9@%_+=:,./-]' active='["'\''$`\\]'
     kw_moved=1
     if [[ $old == *$active* || $new == *$active* || ($old != *$plain* && $new == *$plain*) ]]; then
         kw_say "was moved from $old to $new, which its command cannot spell: run kwdagger schedule again"
