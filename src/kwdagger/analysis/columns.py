@@ -12,11 +12,12 @@ _MARKERS = ('specified',)
 _SHOWN = 6
 
 
-def find_column(name: str, columns: Sequence[str]) -> str:
+def find_column(name: str, columns: Sequence[str], node: str | None = None) -> str:
     """Return the column that `name` stands for: its full name or an unambiguous suffix.
 
     Of columns that say the same thing in several ways the first kind wins: a parameter as asked
-    before the same parameter as resolved.
+    before the same parameter as resolved. Where several nodes bear the name, that of `node` is
+    meant.
 
     Raises:
         UnknownName: no such column. InvalidValue: several columns end with `name`.
@@ -31,10 +32,15 @@ def find_column(name: str, columns: Sequence[str]) -> str:
         by_tail.setdefault(tail if head in ('params', 'resolved_params') else column, column)
     if not by_tail:
         raise UnknownName(f'no column {name!r}{nearest_column(name, columns)}')
-    if len(by_tail) > 1:
-        shown = ', '.join(by_tail.values())
-        raise InvalidValue(f'{name!r} is ambiguous: it could be {shown}')
-    return next(iter(by_tail.values()))
+    found = list(by_tail.values())
+    if len(found) > 1 and node is not None:
+        found = [column for column in found if column.split('.')[1] == node] or found
+    if len(found) > 1:
+        shown = ', '.join(found)
+        raise InvalidValue(
+            f'{name!r} is ambiguous: it could be {shown}; write one in full, such as {found[0]}'
+        )
+    return found[0]
 
 
 def nearest_column(name: str, columns: Iterable[str]) -> str:

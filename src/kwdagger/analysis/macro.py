@@ -23,11 +23,13 @@ class MacroResult:
         rows: one for each complete group of rows, in the order of their first rows.
         groups: the values of the grouping column that were averaged over.
         incomplete: how many parameter settings lack at least one of them.
+        pooled: columns that come and go with the grouping column, and so were averaged over too.
     """
 
     rows: list[Row]
     groups: tuple[Any, ...]
     incomplete: int
+    pooled: tuple[str, ...] = ()
 
 
 def macro_key(groups: Iterable[Any]) -> str:

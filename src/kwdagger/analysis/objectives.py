@@ -132,7 +132,7 @@ def resolve_objectives(
         if (column := metric_column(metric.name, node_name, columns)) is not None
     }
     own = [column for column in columns if column.startswith(f'metrics.{node_name}.')]
-    chosen = [find_column(name, columns) for name in primary or ()]
+    chosen = [find_column(name, columns, node_name) for name in primary or ()]
     if not chosen:
         chosen = [column for column, metric in by_column.items() if metric.primary]
     if not chosen:
@@ -141,7 +141,7 @@ def resolve_objectives(
         candidates = own or list(columns)
         differing = set(varied)
         chosen = [column for column in candidates if column in differing][:1] or candidates[:1]
-    shown = [find_column(name, columns) for name in display or ()]
+    shown = [find_column(name, columns, node_name) for name in display or ()]
     if not shown:
         shown = [column for column, metric in by_column.items() if metric.display]
         if not any(metric.display for metric in metrics):

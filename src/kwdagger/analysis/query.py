@@ -30,19 +30,24 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 _NOT_APPLICABLE = object()
 
 
-def query_mask(frame: pd.DataFrame, text: str) -> list[bool]:
+def query_mask(frame: pd.DataFrame, text: str, node: str | None = None) -> list[bool]:
     """Return for each row of `frame` whether the query holds.
+
+    Args:
+        node: whose column a name means that several nodes bear.
 
     Raises:
         QueryError: one line with the place and the nearest column.
     """
-    return evaluate(text, _Columns(frame), len(frame))
+    return evaluate(text, _Columns(frame), len(frame), node)
 
 
-def evaluate(text: str, columns: Mapping[str, _Column], rows: int) -> list[bool]:
+def evaluate(
+    text: str, columns: Mapping[str, _Column], rows: int, node: str | None = None
+) -> list[bool]:
     """Return for each of `rows` rows whether the query holds over `columns`."""
     tree = parse(text)
-    result = _Evaluation(text, columns, rows).values(tree)
+    result = _Evaluation(text, columns, rows, node).values(tree)
     if not all(value is None or isinstance(value, bool) for value in result):
         kind = 'text' if any(isinstance(value, str) for value in result) else 'numbers'
         raise query_error(
@@ -81,10 +86,13 @@ def plain_cell(value: Any) -> Any:
 
 
 class _Evaluation:
-    def __init__(self, text: str, columns: Mapping[str, _Column], rows: int) -> None:
+    def __init__(
+        self, text: str, columns: Mapping[str, _Column], rows: int, node: str | None
+    ) -> None:
         self._text = text
         self._columns = columns
         self._rows = rows
+        self._node = node
 
     def values(self, tree: Expression) -> _Column:
         operator, operands = tree.operator, tree.operands
@@ -115,7 +123,7 @@ class _Evaluation:
 
     def _column(self, tree: Expression) -> _Column:
         try:
-            name = find_column(tree.operands[0], list(self._columns))
+            name = find_column(tree.operands[0], list(self._columns), self._node)
         except UnknownName as error:
             raise query_error(self._text, tree.start, str(error), UnknownColumn) from None
         except UserError as error:

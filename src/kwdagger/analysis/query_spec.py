@@ -23,13 +23,13 @@ class NodeQuery:
     both: tuple[str, ...] = ()
     either: tuple[str, ...] = ()
 
-    def mask(self, frame: pd.DataFrame) -> list[bool]:
-        """Return for each row of `frame` whether it is selected."""
+    def mask(self, frame: pd.DataFrame, node: str | None = None) -> list[bool]:
+        """Return for each row of `frame`, results of `node`, whether it is selected."""
         mask = [True] * len(frame)
         for text in self.both:
-            mask = [a and b for a, b in zip(mask, query_mask(frame, text), strict=True)]
+            mask = [a and b for a, b in zip(mask, query_mask(frame, text, node), strict=True)]
         if self.either:
-            found = [query_mask(frame, text) for text in self.either]
+            found = [query_mask(frame, text, node) for text in self.either]
             mask = [a and any(cells) for a, *cells in zip(mask, *found, strict=True)]
         return mask
 

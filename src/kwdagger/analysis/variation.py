@@ -42,6 +42,19 @@ def variation(columns: Mapping[str, Sequence[Any]]) -> Variation:
     return Variation(varied, constant)
 
 
+def determines(given: Sequence[Any], cells: Sequence[Any]) -> bool:
+    """Return whether rows that agree in `given` agree in `cells`.
+
+    >>> determines(['a', 'b', 'a'], [1, 1, 1]), determines([1, 1], ['a', 'b'])
+    (True, False)
+    """
+    found: dict[str, str] = {}
+    return all(
+        found.setdefault(value_text(plain_cell(key)), text) == text
+        for key, text in zip(given, (value_text(plain_cell(cell)) for cell in cells), strict=True)
+    )
+
+
 def value_counts(cells: Iterable[Any]) -> dict[Any, int]:
     """Return value -> number of cells, most frequent first, then in order of value.
 

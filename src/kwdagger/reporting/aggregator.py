@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kwdagger.analysis.columns import find_column
@@ -13,7 +13,7 @@ from kwdagger.analysis.objectives import Objectives, declared_metrics, resolve_o
 from kwdagger.analysis.query import plain_cell
 from kwdagger.analysis.query_spec import NodeQuery, node_queries
 from kwdagger.analysis.ranking import pareto_rows, rank
-from kwdagger.analysis.variation import Variation, value_counts, variation
+from kwdagger.analysis.variation import Variation, determines, value_counts, variation
 from kwdagger.errors import InvalidValue
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.results.table import INDEX_COLUMNS, ResultTable
@@ -303,8 +303,16 @@ class Aggregator:
                 f'name the grouping column with --macro_by'
             )
         column = find_column(by or REGION, list(self.table.columns), self.node_type)
-        settings = [self._setting(hashid, column) for hashid in self.table['param_hashid']]
-        return macro_average(
+        covered = self._covered()
+        apart, pooled = self._inputs_apart(column, covered)
+        cells = zip(*(self.table[name].tolist() for name in apart), strict=True)
+        settings = [
+            self._setting(hashid, column, covered, dict(zip(apart, inputs, strict=True)))
+            for hashid, inputs in zip(
+                self.table['param_hashid'], cells if apart else [()] * len(self.table), strict=True
+            )
+        ]
+        found = macro_average(
             [
                 {str(key): cell for key, cell in row.items()}
                 for row in self.table.to_dict('records')
@@ -314,12 +322,40 @@ class Aggregator:
             self.objectives.aggregators,
             None if rois in (None, 'auto', 'max') else [plain_cell(value) for value in rois],
         )
+        return replace(found, pooled=pooled)
 
-    def _setting(self, hashid: str, by: str) -> str:
+    def _covered(self) -> set[str]:
+        """Return the parameter columns that `param_hashid` covers."""
+        if self.result is not None and self.result.algorithm:
+            return {key for row in self.hashid_to_effective_params.values() for key in row}
+        hashids = self.table['param_hashid'].tolist()
+        return {
+            name for name in self.params.columns if determines(hashids, self.table[name].tolist())
+        }
+
+    def _inputs_apart(self, by: str, covered: set[str]) -> tuple[list[str], tuple[str, ...]]:
+        """Return the parameters outside param_hashid that averages keep apart, and the others.
+
+        Where averages are taken over an input or over what a result says of it, inputs that come
+        and go with it are pooled.
+        """
+        groups = self.table[by].tolist()
+        apart: list[str] = []
+        pooled: list[str] = []
+        for name in self.params.columns:
+            cells = self.table[name].tolist()
+            if name in covered or name == by or len(value_counts(cells)) < 2:
+                continue
+            tied = by not in covered and (determines(groups, cells) or determines(cells, groups))
+            (pooled if tied else apart).append(name)
+        return apart, tuple(pooled)
+
+    def _setting(self, hashid: str, by: str, covered: set[str], inputs: Mapping[str, Any]) -> str:
         effective = self.hashid_to_effective_params[hashid]
-        if by not in effective:
+        if by not in effective and not inputs:
             return hashid
-        return hash_param({key: value for key, value in effective.items() if key != by})
+        kept = {key: value for key, value in effective.items() if key != by and key in covered}
+        return hash_param({**kept, **{key: plain_cell(cell) for key, cell in inputs.items()}})
 
     def report_best(
         self,

@@ -215,7 +215,9 @@ def _print_macro(
     from kwdagger.results.table import rows_to_frame
 
     names = ', '.join(cell_text(group) for group in macro.groups)
-    print_text(f'averages over {by.rpartition(".")[2]} ({names})')
+    pooled = ', '.join(short_names(macro.pooled).values())
+    along = f', and with it {pooled}' if pooled else ''
+    print_text(f'averages over {by.rpartition(".")[2]} ({names}){along}')
     if macro.incomplete:
         print_text(f'  {macro.incomplete} settings left out: not run for all of these')
     table = rows_to_frame(macro.rows, str(aggregator.node_type))

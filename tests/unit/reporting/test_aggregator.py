@@ -104,6 +104,45 @@ def test_macro_over_a_parameter_ignores_it_in_the_setting():
     assert table['resources.score.wall_seconds'].tolist() == [4.0, 6.0]
 
 
+def loaded(table):
+    rates = table['params.fit.depth'].tolist()
+    table = table.assign(param_hashid=[f'h{depth}' for depth in rates])
+    algorithm = {f'h{depth}': {'fit.depth': depth} for depth in rates}
+    return built(table, result=ResultTable('score', table, algorithm))
+
+
+def losses(found):
+    return sorted(row['metrics.score.loss'] for row in found.rows)
+
+
+def test_macro_over_a_parameter_keeps_inputs_apart():
+    found = loaded(frame()).macro(by='depth')
+    assert losses(found) == [0.375, 0.5]
+    assert found.pooled == ()
+
+
+def test_macro_over_a_parameter_does_not_mix_inputs_of_one_value_each():
+    found = loaded(frame(**{'params.fit.data': ['a', 'b', 'a', 'b']})).macro(by='depth')
+    assert (found.rows, found.incomplete) == ([], 2)
+
+
+def test_macro_over_an_input_pools_what_comes_with_it(capsys):
+    truth = ['t/films', 't/films', 't/books', 't/books']
+    agg = loaded(frame(**{'params.score.truth': truth}))
+    found = agg.macro(by='data')
+    assert losses(found) == [0.25, 0.625]
+    assert found.pooled == ('params.score.truth',)
+    print_report(agg, ReportOptions(), found, 'params.fit.data')
+    assert 'averages over data (books, films), and with it truth\n' in capsys.readouterr().out
+
+
+def test_macro_over_an_input_keeps_others_apart():
+    table = frame(**{'params.score.truth': ['t', 'u', 't', 'u'], 'params.fit.depth': [1] * 4})
+    found = loaded(table).macro(by='data')
+    assert losses(found) == [0.25, 0.625]
+    assert found.pooled == ()
+
+
 def test_macro_over_regions():
     agg = built(frame(region_id=['n', 's', 'n', 's'], **{'params.fit.data': ['films'] * 4}))
     agg = agg.filterto(query='loss < 0.7')
