@@ -10,8 +10,9 @@ import shlex
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -570,14 +571,23 @@ def test_links_both_ways(root: Path) -> None:
     assert (before.dir / '.succ' / 'node' / job.name).resolve() == job.dir
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason='root may write anywhere')
-def test_a_read_only_directory(root: Path) -> None:
-    job = Job(root).write()
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that any user may enter; root has to become someone else to be refused."""
+    folder = Path(tempfile.mkdtemp(prefix='kwdagger-test-', dir='/tmp'))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_read_only_directory(open_folder: Path) -> None:
+    job = Job(open_folder).write()
     job.dir.chmod(0o555)
-    try:
-        done = job.run()
-    finally:
-        job.dir.chmod(0o755)
+    nobody = {'user': 65534, 'group': 65534} if os.geteuid() == 0 else {}
+    done = subprocess.run(
+        ['bash', job.script], capture_output=True, text=True, check=False, **nobody
+    )
+    job.dir.chmod(0o755)
     assert done.returncode == 73
     assert len(done.stderr.splitlines()) == 1
     assert job.status().state == 'queued'
