@@ -12,7 +12,14 @@ from kwdagger.errors import InvalidValue, did_you_mean
 MAXIMIZE = 'maximize'
 MINIMIZE = 'minimize'
 AGGREGATORS = ('mean', 'gmean', 'sum', 'max', 'min', 'ignore')
-_OBJECTIVES = {'max': MAXIMIZE, 'min': MINIMIZE, MAXIMIZE: MAXIMIZE, MINIMIZE: MINIMIZE}
+_OBJECTIVES = {
+    MAXIMIZE: MAXIMIZE,
+    MINIMIZE: MINIMIZE,
+    'maximise': MAXIMIZE,
+    'minimise': MINIMIZE,
+    'max': MAXIMIZE,
+    'min': MINIMIZE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ def _metric(entry: Any, node_name: str) -> Metric:
     if not isinstance(name, str):
         raise InvalidValue(f"default_metrics of node {node_name!r}: {entry!r} names no 'metric'")
     given = entry.get('objective')
-    objective = MAXIMIZE if given is None else _OBJECTIVES.get(str(given))
+    objective = MAXIMIZE if given is None else _OBJECTIVES.get(str(given).lower())
     aggregator = entry.get('aggregator') or 'mean'
     for what, word, known in (
         ('objective', given if objective is None else objective, _OBJECTIVES),
@@ -99,12 +106,14 @@ class Objectives:
         display: the columns to show, the primary ones first.
         aggregators: column -> how macro averages combine it.
         assumed: primary columns whose objective nobody declared.
+        absent: declared primary metrics that are no column, unless others were asked for.
     """
 
     primary: dict[str, str]
     display: tuple[str, ...]
     aggregators: dict[str, str]
     assumed: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 def resolve_objectives(
@@ -154,6 +163,15 @@ def resolve_objectives(
         tuple(
             column for column in chosen if column not in by_column or not by_column[column].declared
         ),
+        () if primary else _absent(metrics, node_name, columns),
+    )
+
+
+def _absent(metrics: Iterable[Metric], node_name: str, columns: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        metric.name
+        for metric in metrics
+        if metric.primary and metric_column(metric.name, node_name, columns) is None
     )
 
 

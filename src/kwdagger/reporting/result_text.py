@@ -11,6 +11,7 @@ from kwdagger.analysis.columns import short_names
 from kwdagger.analysis.macro import MacroResult
 from kwdagger.analysis.objectives import MINIMIZE
 from kwdagger.analysis.variation import value_text, variation
+from kwdagger.errors import did_you_mean
 from kwdagger.reporting.aggregator import Aggregator
 from kwdagger.reporting.cells import cell_text, column_texts, is_number, parameter_texts
 from kwdagger.reporting.plan_text import print_text
@@ -164,9 +165,18 @@ def _counts_text(counts: Mapping[Any, int]) -> str:
 
 
 def print_assumed(aggregator: Aggregator) -> None:
-    """Say which way was taken to be better where nobody said it."""
+    """Say what is ranked by where the node did not say it, or said what is not there."""
     if not aggregator.primary_metric_cols:
         print_text('no metrics to rank by')
+        print_text()
+    for name in aggregator.objectives.absent:
+        known = [column.rpartition('.')[2] for column in aggregator.numeric_metrics()]
+        ranking = ranking_text(aggregator)
+        instead = f'; ranking by {ranking}' if ranking else ''
+        print_text(
+            f'no result of {aggregator.node_type!r} has a number for its primary metric '
+            f'{name!r}{did_you_mean(name, known)}{instead}'
+        )
         print_text()
     for column in aggregator.objectives.assumed:
         print_text(

@@ -32,7 +32,7 @@ def test_every_way_to_declare(members, expected):
 @pytest.mark.parametrize(
     ('entry', 'message'),
     [
-        ({'metric': 'f1', 'objective': 'maximise'}, r"'maximise' of metric 'f1' \(did you mean"),
+        ({'metric': 'f1', 'objective': 'maximal'}, r"'maximal' of metric 'f1' \(did you mean"),
         ({'metric': 'f1', 'aggregator': 'median'}, "unknown aggregator 'median'"),
         ({'objective': 'maximize'}, "names no 'metric'"),
         (3, 'is not a mapping'),
@@ -80,6 +80,32 @@ def test_what_is_asked_for_wins_but_keeps_its_objective():
 def test_an_unknown_metric_gets_the_nearest():
     with pytest.raises(UnknownName, match='los'):
         resolved(primary=['losss'])
+
+
+@pytest.mark.parametrize(
+    ('word', 'objective'),
+    [
+        ('minimise', 'minimize'),
+        ('min', 'minimize'),
+        ('Minimize', 'minimize'),
+        ('maximise', 'maximize'),
+        ('max', 'maximize'),
+    ],
+)
+def test_objectives_in_every_spelling(word, objective):
+    node = SimpleNamespace(name='ev', default_metrics=[{'metric': 'x', 'objective': word}])
+    (metric,) = declared_metrics(node)
+    assert (metric.objective, metric.declared) == (objective, True)
+
+
+def test_a_declared_primary_metric_that_is_not_there():
+    missing = Metric('los', 'minimize', primary=True)
+    assert resolved([missing]).absent == ('los',)
+    assert resolved([missing, LOSS]).primary == {'metrics.ev.loss': 'minimize'}
+    assert resolved([missing, LOSS]).absent == ('los',)
+    assert resolved([missing], primary=['f1']).absent == ()
+    assert resolved([LOSS, Metric('k')]).absent == ()
+    assert resolved([Metric('k'), Metric('f1')]).absent == ('k',)
 
 
 def test_no_metrics_no_ranking():

@@ -234,6 +234,14 @@ def test_an_unknown_objective_is_said_once(capsys):
     assert out.count('assuming higher loss is better') == 1
 
 
+def test_a_primary_metric_that_is_not_there_is_said(capsys):
+    built(frame().rename(columns={'metrics.score.speed': 'metrics.score.sped'})).report_best()
+    assert (
+        "no result of 'score' has a number for its primary metric 'speed' "
+        "(did you mean 'sped'?); ranking by loss (lower is better)\n"
+    ) in capsys.readouterr().out
+
+
 def test_a_table_without_metrics_is_shown(capsys):
     table = frame().drop(columns=['metrics.score.loss', 'metrics.score.speed'])
     built(table).report_best()
