@@ -167,12 +167,10 @@ def resolve_objectives(
     )
 
 
-def _absent(metrics: Iterable[Metric], node_name: str, columns: Sequence[str]) -> tuple[str, ...]:
-    return tuple(
-        metric.name
-        for metric in metrics
-        if metric.primary and metric_column(metric.name, node_name, columns) is None
-    )
+def _absent(metrics: Sequence[Metric], node_name: str, columns: Sequence[str]) -> tuple[str, ...]:
+    ranking = [metric.name for metric in metrics if metric.primary]
+    ranking = ranking or [metric.name for metric in metrics[:1]]
+    return tuple(name for name in ranking if metric_column(name, node_name, columns) is None)
 
 
 def metric_column(name: str, node_name: str, columns: Sequence[str]) -> str | None:
