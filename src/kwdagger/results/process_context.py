@@ -23,8 +23,7 @@ class ProcessContext:
     `stop` returns the item that goes into the ``info`` list of a result file, in the format
     that `kwdagger.aggregate_loader.new_process_context_parser` reads.
 
-    >>> context = ProcessContext(name='predict', config={'threshold': 0.5})
-    >>> context.start()
+    >>> context = ProcessContext(name='predict', config={'threshold': 0.5}).start()
     >>> context.stop()['properties']['config']
     {'threshold': 0.5}
 

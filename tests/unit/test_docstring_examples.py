@@ -1,0 +1,27 @@
+"""Examples in docstrings do what they show."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import kwdagger
+
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(kwdagger.__path__, 'kwdagger.')
+    if not module.name.endswith('__main__')
+]
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_examples(name):
+    module = importlib.import_module(name)
+    found = doctest.testmod(module)
+    assert found.failed == 0
+
+
+def test_there_are_examples():
+    modules = (importlib.import_module(name) for name in MODULES)
+    assert sum(doctest.testmod(module).attempted for module in modules) > 5
