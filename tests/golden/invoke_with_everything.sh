@@ -5,7 +5,9 @@
 
 kw_surroundings() {
 export OMP_NUM_THREADS=1
+{
 ulimit -n 4096
+} || return
 }
 
 kw_setup() {

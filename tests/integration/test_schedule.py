@@ -499,3 +499,10 @@ def test_a_move_that_the_command_cannot_spell_is_refused_and_touches_nothing(wor
     subprocess.run([*command, f'--root_dpath={new}'], check=True)
     assert output.exists()
     assert len(calls()) == ran + 1
+
+
+def test_a_failing_preamble_stops_the_job(work):
+    shown = schedule('--run=1', '--virtualenv_cmd=source /no/such/bin/activate', code=1)
+    assert '3 failed, 6 held back' in shown.stdout
+    assert '/no/such/bin/activate' in shown.stdout
+    assert calls() == []

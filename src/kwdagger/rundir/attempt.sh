@@ -24,7 +24,7 @@ kw_prepare() {
 # All work on the directory happens in this process group: it says who it is, stops where its
 # parent is gone (see claim.sh), clears the ground and runs the program.
 kw_child() {
-    local status=0
+    local status=0 gate
     set +m
     kw_phase=alone
     trap 'kw_caught 129' HUP
@@ -43,14 +43,13 @@ kw_child() {
     cd -- "$kw_cwd" || exit
     [[ $kw_path ]] && PATH=$kw_path:$PATH
     export PATH
-    [[ $kw_has_surroundings ]] && kw_surroundings
-    if [[ $kw_has_setup ]]; then
-        kw_setup || {
+    for gate in ${kw_has_surroundings:+kw_surroundings} ${kw_has_setup:+kw_setup}; do
+        "$gate" || {
             status=$?
             printf ',"setup_exit_code":%d' "$status" >&"$kw_fd"
             exit "$status"
         }
-    fi
+    done
     exec {kw_fd}>&-
     [[ ${kw_journal_fd-} ]] && exec {kw_journal_fd}>&-
     if [[ ! $kw_has_teardown && ! $kw_tee_pid ]]; then
@@ -174,7 +173,7 @@ kw_judge() {
     if [[ $text == *',"blocked":'* ]]; then
         return 73
     elif [[ $text == *',"setup_exit_code":'* ]]; then
-        kw_reason="setup failed with exit code $kw_status"
+        kw_reason="setup failed with exit code $kw_status (preamble or setup)"
     elif [[ $kw_status == 127 ]]; then
         kw_reason+=' (command not found)'
     elif [[ $kw_status == 126 ]]; then

@@ -63,10 +63,10 @@ def _lineage(manifest: JobManifest) -> list[str]:
 def _functions(manifest: JobManifest) -> list[str]:
     texts = []
     if manifest.environment or manifest.preamble:
-        texts.append(_function('kw_surroundings', [*_exports(manifest), *manifest.preamble]))
+        lines = [*_exports(manifest), *map(_gate, manifest.preamble)]
+        texts.append(_function('kw_surroundings', lines))
     if manifest.setup:
-        gates = [f'{{\n{_body(text)}\n}} || return' for text in manifest.setup]
-        texts.append(_function('kw_setup', gates))
+        texts.append(_function('kw_setup', list(map(_gate, manifest.setup))))
     texts.append(_function('kw_program', [_body(manifest.command)]))
     if manifest.teardown:
         texts.append(_function('kw_teardown', list(manifest.teardown)))
@@ -76,6 +76,10 @@ def _functions(manifest: JobManifest) -> list[str]:
 def _function(name: str, lines: list[str]) -> str:
     text = '\n'.join(lines)
     return f'{name}() {{\n{text}\n}}'
+
+
+def _gate(text: str) -> str:
+    return f'{{\n{_body(text)}\n}} || return'
 
 
 def _body(text: str) -> str:
