@@ -95,15 +95,15 @@ def test_an_impossible_variable_name_is_refused() -> None:
 @pytest.mark.parametrize(
     ('rundir', 'cwd', 'exclusive', 'owns'),
     [
-        ('/root/n/n_id_a', '/work', True, True),
-        ('/root/n/n_id_a', '/work', False, False),
-        ('/work', '/work', True, False),
-        ('/', '/work', True, False),
-        ('/root', '/work', True, False),
+        ('/base/n/n_id_a', '/place', True, True),
+        ('/base/n/n_id_a', '/place', False, False),
+        ('/place', '/place', True, False),
+        ('/', '/place', True, False),
+        ('/base', '/place', True, False),
     ],
 )
 def test_who_owns_a_directory(rundir: str, cwd: str, exclusive: bool, owns: bool) -> None:
     manifest = dataclasses.replace(
-        ROOT_NODE, root='/root', rundir=rundir, cwd=cwd, exclusive=exclusive
+        ROOT_NODE, root='/base', rundir=rundir, cwd=cwd, exclusive=exclusive
     )
     assert manifest.owns_directory is owns
