@@ -99,8 +99,29 @@ def read_request(params: Any, pipeline: Any, slurm_options: Any = None) -> Sched
         if source != 'params':
             folders = [os.path.dirname(os.path.abspath(source))]
         params = load_yaml(text, source)
+    params = _checked_mapping(params, source)
+    if set(params) == {INCLUDE_KEY}:
+        params = resolve_includes(params, folders)
+    grid = dict(params)
+    reference = grid.pop('pipeline', None)
+    if reference is None:
+        reference = pipeline
+    if reference is None:
+        raise _no_pipeline(grid, source)
+    options = layer_slurm_options(slurm_options, grid.pop('slurm_options', None))
+    return ScheduleRequest(
+        resolve_pipeline(reference),
+        reference,
+        resolve_includes(grid, folders),
+        options,
+        text,
+        source,
+    )
+
+
+def _checked_mapping(params: Any, source: str) -> Mapping[str, Any]:
     if params is None:
-        params = {}
+        return {}
     if isinstance(params, str):
         raise MissingFile(
             f'no such file: {params!r}; --params takes a file or YAML text with keys such as '
@@ -111,28 +132,16 @@ def read_request(params: Any, pipeline: Any, slurm_options: Any = None) -> Sched
             f'{source}: the parameters must be a mapping with keys such as pipeline and matrix, '
             f'got a {type(params).__name__}'
         )
-    if set(params) == {INCLUDE_KEY}:
-        params = resolve_includes(params, folders)
-    grid = dict(params)
-    reference = grid.pop('pipeline', None)
-    if reference is None:
-        reference = pipeline
-    if reference is None:
-        near = next((key for key in grid if did_you_mean(str(key), ['pipeline'])), None)
-        if near is not None:
-            raise InvalidValue(f"{source}: unknown key {near!r} (did you mean 'pipeline'?)")
-        raise InvalidValue(
-            "no pipeline given: set 'pipeline' in the parameters, or --pipeline, to "
-            "'file.py::function()', 'package.module.function()' or a .yaml path"
-        )
-    options = layer_slurm_options(slurm_options, grid.pop('slurm_options', None))
-    return ScheduleRequest(
-        resolve_pipeline(reference),
-        reference,
-        resolve_includes(grid, folders),
-        options,
-        text,
-        source,
+    return params
+
+
+def _no_pipeline(grid: Mapping[str, Any], source: str) -> InvalidValue:
+    near = next((key for key in grid if did_you_mean(str(key), ['pipeline'])), None)
+    if near is not None:
+        return InvalidValue(f"{source}: unknown key {near!r} (did you mean 'pipeline'?)")
+    return InvalidValue(
+        "no pipeline given: set 'pipeline' in the parameters, or --pipeline, to "
+        "'file.py::function()', 'package.module.function()' or a .yaml path"
     )
 
 
