@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from kwdagger.rundir.journal import read_events
@@ -137,6 +138,9 @@ def test_a_stop_ends_the_running_job_and_the_pack(root: Path, number: signal.Sig
     process = subprocess.Popen(['bash', pack(root, entries)])
     log = Path(RunDirectory(entries[1][1]).log_path)
     wait_for(lambda: log.exists() and log.read_text())
+    # bash loses a signal that hits its child between fork and exec, so the sleep must be there
+    family = psutil.Process(process.pid)
+    wait_for(lambda: any(child.name() == 'sleep' for child in family.children(recursive=True)))
     process.send_signal(number)
     assert process.wait(timeout=DEADLINE_SECONDS) == 128 + number
     assert [status(entry).state for entry in entries] == ['passed', 'cancelled', 'queued']
