@@ -14,6 +14,7 @@ _NAMES = {
     'Pipeline': 'kwdagger.pipeline.pipeline',
     'ProcessContext': 'kwdagger.results.process_context',
     'ProcessNode': 'kwdagger.pipeline.node',
+    'Resources': 'kwdagger.pipeline.resources',
     'YamlProcessNode': 'kwdagger.specs.yaml_node',
     'dump_yaml_pipeline': 'kwdagger.specs.pipeline_spec',
     'load_yaml_pipeline': 'kwdagger.specs.pipeline_spec',
@@ -34,6 +35,7 @@ __all__ = [
     'Pipeline',
     'ProcessContext',
     'ProcessNode',
+    'Resources',
     'YamlProcessNode',
     '__version__',
     'aggregate',
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from kwdagger.pipeline.node import ProcessNode
     from kwdagger.pipeline.parameters import Param
     from kwdagger.pipeline.pipeline import Pipeline
+    from kwdagger.pipeline.resources import Resources
     from kwdagger.plan.compiled import CompiledPipeline
     from kwdagger.results.process_context import ProcessContext
     from kwdagger.specs.pipeline_spec import dump_yaml_pipeline, load_yaml_pipeline

@@ -13,6 +13,7 @@ from kwdagger.pipeline.pipeline import (
     coerce_pipeline,
 )
 from kwdagger.pipeline.ports import InputNode, IONode, Node, OutputNode, ParamNode, Port
+from kwdagger.pipeline.resources import Resources
 from kwdagger.pipeline.slurm_options import (
     coerce_slurm_options,
     layer_slurm_options,
@@ -39,6 +40,7 @@ __all__ = [
     'Pipeline',
     'Port',
     'ProcessNode',
+    'Resources',
     'StoredGroupByKey',
     'coerce_duplicate_policy',
     'coerce_pipeline',

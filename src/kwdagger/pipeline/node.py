@@ -29,6 +29,7 @@ from kwdagger.pipeline.ports import (
     Port,
     connect_nodes,
 )
+from kwdagger.pipeline.resources import attempt_rules, coerce_resources
 from kwdagger.pipeline.slurm_options import SlurmOptions, coerce_slurm_options
 from kwdagger.values import Value, normalize_mapping
 
@@ -49,6 +50,10 @@ NODE_OPTIONS = (
     'preamble',
     'repeat',
     'fingerprint',
+    'resources',
+    'timeout',
+    'retries',
+    'retry_on',
 )
 _SHELL_TEXT = (str, list, tuple)
 _OPTION_TYPES: dict[str, tuple[type, ...]] = {
@@ -94,6 +99,10 @@ class ProcessNode(JobView):
         environment: variables set for the program. preamble: shell text run before setup.
         repeat: ``'session'`` measures anew in every session: the session enters the id.
         fingerprint: ``'content'`` compares contents of input files, not size and time.
+        resources: `Resources` or a mapping of its fields: cpus, gpus, memory, time.
+        timeout: seconds (or text such as ``'1h30m'``) after which an attempt is ended.
+        retries: how often a failed attempt is repeated. retry_on: after which failures:
+            ``any`` (default), ``timeout``, ``oom``, ``signal``, ``exit``, or exit codes.
 
     Raises:
         UnknownName: `primary_out_key` is no output.
@@ -120,6 +129,10 @@ class ProcessNode(JobView):
     preamble: str | Sequence[str] | None = None
     repeat: str | None = None
     fingerprint: str | None = None
+    resources: Any = None
+    timeout: float | str | None = None
+    retries: int | None = None
+    retry_on: str | int | Sequence[str | int] | None = None
     extra_node_spec_keys: Sequence[str] = ()
 
     def __init__(
@@ -199,6 +212,9 @@ class ProcessNode(JobView):
             if value is not None and not isinstance(value, kinds):
                 names = ' or '.join(kind.__name__.lower() for kind in kinds)
                 raise InvalidType(f'node {self.name!r}: {attribute} is a {names}, got {value!r}')
+        owner = f'node {self.name!r}'
+        request = coerce_resources(self.resources, owner)
+        attempt_rules(self.timeout, self.retries, self.retry_on, owner, request.time)
         for attribute, allowed in _OPTION_CHOICES.items():
             value = getattr(self, attribute)
             if value not in (None, allowed):

@@ -15,7 +15,14 @@ from kwdagger.plan.job import Decision, Job, Plan
 from kwdagger.plan.manifest import external_inputs
 
 _ROW_KEYS = ('__slurm_options__',)
-_NODE_KEYS = ('__enabled__', '__slurm_options__')
+_NODE_KEYS = (
+    '__enabled__',
+    '__slurm_options__',
+    '__resources__',
+    '__timeout__',
+    '__retries__',
+    '__retry_on__',
+)
 _LONG_NAME = 6
 
 

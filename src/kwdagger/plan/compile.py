@@ -10,6 +10,12 @@ from typing import Any
 
 from kwdagger.errors import InvalidValue
 from kwdagger.pipeline.pipeline import Pipeline, coerce_duplicate_policy
+from kwdagger.pipeline.resources import (
+    AttemptRules,
+    Resources,
+    attempt_rules,
+    coerce_resources,
+)
 from kwdagger.pipeline.slurm_options import SlurmOptions, resolve_slurm_options
 from kwdagger.plan.duplicates import difference
 from kwdagger.plan.gathering import GatherIndex, gather_inputs
@@ -104,12 +110,30 @@ def _split_rows(pipeline: Pipeline, configs: Iterable[Mapping[str, Any]]) -> lis
 
 
 _NOTHING: dict[str, Value] = {}
+_REQUEST_KEYS = ('resources', 'timeout', 'retries', 'retry_on')
 
 
 def _enabled(node: str, value: Value) -> Value:
     if value is None or isinstance(value, (bool, int)) or value == 'redo':
         return True if value is None else value
     raise InvalidValue(f"{node}.__enabled__ is true, false or 'redo'; got {value!r}")
+
+
+def _requests(template: NodeTemplate, explicit: Row) -> tuple[Resources, AttemptRules]:
+    """Take the keys about resources and attempts out of a row; a row's word wins."""
+    node, owner = template.node, f'node {template.name!r}'
+    given = {name: explicit.pop(f'__{name}__', None) for name in _REQUEST_KEYS}
+    if all(value is None for value in given.values()):
+        return template.resources, template.rules
+    request = template.resources
+    if given['resources'] is not None:
+        own = coerce_resources(given['resources'], owner)
+        request = replace(request, **own.as_mapping())
+    timeout, retries, retry_on = (
+        getattr(node, name) if given[name] is None else given[name]
+        for name in ('timeout', 'retries', 'retry_on')
+    )
+    return request, attempt_rules(timeout, retries, retry_on, owner, request.time)
 
 
 @dataclass(slots=True)
@@ -169,6 +193,7 @@ class _Compiler:
             node_default=template.node.slurm_options,
             node_override=explicit.pop('__slurm_options__', None),
         )
+        request, rules = _requests(template, explicit)
         upstream = {name: self.resolved[name][index] for name in self._upstream_names(template)}
         params = resolve_params(template, explicit, upstream)
         inputs = resolve_inputs(template, explicit, upstream)
@@ -204,6 +229,8 @@ class _Compiler:
             after=after,
             enabled=enabled,
             slurm_options=slurm_options,
+            resources=request,
+            rules=rules,
             row=index,
         )
         first = self._admit(job)

@@ -10,6 +10,7 @@ from kwdagger.pipeline.gather import GatherSpec
 from kwdagger.pipeline.job_view import JobView, default_command
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.pipeline import Pipeline
+from kwdagger.pipeline.resources import AttemptRules, Resources
 from kwdagger.values import ROOT_TOKEN, Value, relocatable
 
 
@@ -40,6 +41,8 @@ class Job:
         sources: input or parameter -> how its value arrived, for provenance.
         outputs: output -> path, or None where nothing is produced.
         depends_on: ids of the jobs whose outputs it reads or that must run before it.
+        slurm_options: the layered sbatch options. resources: what it asks of a machine.
+        rules: when an attempt ends and whether another one follows.
         row: index of the first row that asked for it.
     """
 
@@ -61,6 +64,8 @@ class Job:
     after: tuple[str, ...]
     enabled: Any
     slurm_options: Mapping[str, Value]
+    resources: Resources
+    rules: AttemptRules
     row: int
 
     @property
@@ -70,11 +75,6 @@ class Job:
         if type(node).command is JobView.command:
             return default_command(node.executable or '', self.final_config())
         return node.bound_to(self).command_text()
-
-    @property
-    def resources(self) -> Mapping[str, Value]:
-        """The layered Slurm request."""
-        return self.slurm_options
 
     def final_config(self) -> dict[str, Value]:
         """Return every value that reaches the command line."""

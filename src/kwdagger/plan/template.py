@@ -12,6 +12,12 @@ from kwdagger.pipeline.gather import GatherSpec
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.parameters import group_defaults, group_names, group_neutrals
 from kwdagger.pipeline.ports import InputNode, OutputNode, ParamNode
+from kwdagger.pipeline.resources import (
+    AttemptRules,
+    Resources,
+    attempt_rules,
+    coerce_resources,
+)
 from kwdagger.rundir.layout import BOOKKEEPING, is_claim_name
 from kwdagger.values import Value
 
@@ -49,6 +55,7 @@ class NodeTemplate:
 
     Attributes:
         after: names of nodes that must run first without a data connection.
+        resources, rules: what the node asks for where a row does not say otherwise.
     """
 
     name: str
@@ -60,6 +67,8 @@ class NodeTemplate:
     perf_names: frozenset[str]
     neutrals: Mapping[str, Value]
     after: tuple[str, ...]
+    resources: Resources
+    rules: AttemptRules
 
     def rundir(self, root: str, ids: Mapping[str, str]) -> str:
         """Return the run directory for these ids."""
@@ -97,6 +106,8 @@ def node_template(node: ProcessNode) -> NodeTemplate:
         for name, path in group_defaults(node.out_paths).items()
     }
     _check_outputs(node, outputs)
+    owner = f'node {node.name!r}'
+    request = coerce_resources(node.resources, owner)
     return NodeTemplate(
         node.name,
         node,
@@ -107,6 +118,8 @@ def node_template(node: ProcessNode) -> NodeTemplate:
         frozenset(group_names(node.perf_params)),
         group_neutrals(node.algo_params),
         tuple(before.name for before in node._pred_nodes_without_io_connection),
+        request,
+        attempt_rules(node.timeout, node.retries, node.retry_on, owner, request.time),
     )
 
 

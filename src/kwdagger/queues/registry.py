@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kwdagger.errors import InvalidType, InvalidValue, UnknownName, did_you_mean
 
+if TYPE_CHECKING:
+    from kwdagger.queues.entry import QueueRequest
+    from kwdagger.queues.running import RunningQueue
+
 _CMD_QUEUE = ('serial', 'tmux', 'slurm')
+_RUNNERS = {'serial': 'kwdagger.queues.serial', 'tmux': 'kwdagger.queues.tmux'}
 _PROGRAMS = {'tmux': 'tmux', 'slurm': 'sbatch'}
 
 
@@ -36,6 +42,17 @@ def check_backend(name: str, will_run: bool = True) -> None:
             f'backend {name!r} needs the program {program!r}, which is not on PATH; install it '
             f'or use --backend=serial'
         )
+
+
+def start_queue(backend: str, request: QueueRequest) -> RunningQueue:
+    """Write and start a queue of a backend over a hand-out."""
+    if backend in _RUNNERS:
+        runner = importlib.import_module(_RUNNERS[backend])
+        running: RunningQueue = runner.start(request)
+        return running
+    from kwdagger.queues.foreign import start
+
+    return start(request, backend)
 
 
 def create_queue(backend: str, **options: Any) -> Any:

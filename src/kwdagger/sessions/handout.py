@@ -120,4 +120,12 @@ def _hand_out_one(
         return None
     depends = tuple(name for name in job.depends_on if name in entries)
     script = RunDirectory(manifest.rundir).script_path
-    return QueueEntry(job.id, manifest.rundir, script, depends)
+    return QueueEntry(
+        job.id,
+        manifest.rundir,
+        script,
+        depends,
+        job.node.name,
+        job.resources,
+        job.slurm_options,
+    )

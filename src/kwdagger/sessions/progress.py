@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from kwdagger.queues.running import RunningQueue
-from kwdagger.rundir.journal import read_events
 
 _SHORTEST_WAIT = 0.01
 _LONGEST_WAIT = 0.2
@@ -48,25 +46,6 @@ class ProgressView(Protocol):
 
 
 @dataclass(slots=True)
-class JournalTail:
-    """The new events of all journal files of one session."""
-
-    folder: str
-    offsets: dict[str, int] = field(default_factory=dict)
-
-    def read(self) -> Iterator[dict[str, object]]:
-        """Yield the events written since the last call."""
-        try:
-            names = sorted(os.listdir(self.folder))
-        except FileNotFoundError:
-            return
-        for name in names:
-            path = os.path.join(self.folder, name)
-            events, self.offsets[path] = read_events(path, self.offsets.get(path, 0))
-            yield from events
-
-
-@dataclass(slots=True)
 class StopRequest:
     """The signal by which someone asked us to stop, if any."""
 
@@ -94,16 +73,14 @@ def stop_signals() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-def follow(
-    running: RunningQueue, tail: JournalTail, view: ProgressView, total: int, stop: StopRequest
-) -> Counts:
+def follow(running: RunningQueue, view: ProgressView, total: int, stop: StopRequest) -> Counts:
     """Show progress until the queue has ended; pass a stop request on to it once."""
     counts = Counts(total)
     wait = _SHORTEST_WAIT
     passed_on = None
     while True:
         ended = running.finished()
-        failures = [name for event in tail.read() if (name := _count(event, counts))]
+        failures = [name for event in running.events() if (name := _count(event, counts))]
         view.update(counts, failures)
         if ended:
             break
@@ -116,7 +93,7 @@ def follow(
     return counts
 
 
-def _count(event: dict[str, object], counts: Counts) -> str | None:
+def _count(event: Mapping[str, Any], counts: Counts) -> str | None:
     """Count one event; return the job's name when it failed."""
     name = str(event.get('job'))
     if event.get('event') == 'started':

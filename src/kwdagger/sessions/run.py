@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kwdagger.plan.job import Decision, Plan
 from kwdagger.plan.manifest import Surroundings
-from kwdagger.queues.entry import Pack, QueueEntry
-from kwdagger.queues.packing import pack_entries
-from kwdagger.queues.registry import create_queue
-from kwdagger.queues.running import RunningQueue, start_queue, start_serial, start_tmux
+from kwdagger.queues.entry import QueueEntry, QueueRequest
+from kwdagger.queues.registry import create_queue, start_queue
 from kwdagger.rundir.fingerprints import Fingerprints
 from kwdagger.rundir.layout import SessionDirectory
-from kwdagger.rundir.pack import render_pack
 from kwdagger.sessions.handout import Survey, hand_out, plan_facts, survey_plan
 from kwdagger.sessions.outcome import Outcome, outcome_of
 from kwdagger.sessions.progress import (
-    JournalTail,
     ProgressView,
     StopRequest,
     follow,
@@ -38,7 +32,9 @@ class RunOptions:
 
     Attributes:
         workers: packs that may run side by side on this machine (tmux).
-        devices: GPU ids, one worker each.
+        devices: GPU ids that jobs may use.
+        detach: leave the queue running, where it can live without us.
+        backend_options: what only one backend understands.
     """
 
     backend: str
@@ -46,6 +42,8 @@ class RunOptions:
     workers: int
     devices: tuple[str, ...]
     around: Surroundings
+    detach: bool = False
+    backend_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,49 +92,26 @@ def _run_entries(
     view: ProgressView,
     stop: StopRequest,
 ) -> Mapping[str, str]:
-    running = _start(entries, session, options)
+    running = start_queue(options.backend, _request(entries, session, options))
     try:
-        tail = JournalTail(session.journal_dir)
-        return follow(running, tail, view, len(entries), stop).reasons
+        return follow(running, view, len(entries), stop).reasons
     finally:
         running.close()
 
 
-def _start(
+def _request(
     entries: Sequence[QueueEntry], session: SessionDirectory, options: RunOptions
-) -> RunningQueue:
-    def write_pack(folder: str, index: int, pack: Pack) -> str:
-        path = os.path.join(folder, f'pack-{index}.sh')
-        scheduler = os.getpid() if options.backend == 'serial' else None
-        text = render_pack(
-            [(entry.name, entry.rundir) for entry in pack.entries],
-            session.journal_dir,
-            scheduler,
-        )
-        with open(path, 'w', encoding='utf-8') as file:
-            file.write(text)
-        return path
-
-    os.makedirs(session.journal_dir, exist_ok=True)
-    name = options.queue_name
-    if options.backend == 'serial':
-        return start_serial(pack_entries(entries, 1), write_pack, name, options.around.log)
-    if options.backend == 'tmux':
-        packs = pack_entries(entries, options.workers)
-        return start_tmux(packs, write_pack, name, options.workers, options.devices)
-    return start_queue(_entry_queue(entries, options.backend, name))
-
-
-def _entry_queue(entries: Sequence[QueueEntry], backend: str, name: str) -> Any:
-    """Return a queue with one job an entry, its command the run script."""
-    queue = create_queue(backend, name=name)
-    for entry in entries:
-        queue.submit(
-            f'bash {shlex.quote(entry.script)}',
-            name=entry.name,
-            depends=[queue.named_jobs[before] for before in entry.depends] or None,
-        )
-    return queue
+) -> QueueRequest:
+    return QueueRequest(
+        tuple(entries),
+        session,
+        options.queue_name,
+        options.workers,
+        options.devices,
+        options.around.log,
+        options.detach,
+        options.backend_options,
+    )
 
 
 def planned_queue(plan: Plan, survey: Survey, backend: str, name: str) -> Any:
