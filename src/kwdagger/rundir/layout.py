@@ -18,6 +18,7 @@ BOOKKEEPING = frozenset(
 STAYS = BOOKKEEPING - {STATUS_NAME, LOG_NAME}
 """The bookkeeping that outlives an attempt; the rest moves aside with it."""
 
+ARRAY_TABLE_SUFFIX = '.txt'
 _SCHEDULE_NAME = '_kwdagger_schedule'
 
 
@@ -153,3 +154,21 @@ class SessionDirectory:
     def pack_path(self, name: str) -> str:
         """One script that runs many run directories."""
         return f'{self.path}/packs/{name}.sh'
+
+    @property
+    def arrays_dir(self) -> str:
+        """What was handed to Slurm."""
+        return f'{self.path}/arrays'
+
+    @property
+    def submissions_path(self) -> str:
+        """Which tasks of which array went to Slurm, and under which job id."""
+        return f'{self.path}/arrays/submitted.jsonl'
+
+    def array_path(self, name: str) -> str:
+        """The tasks of one array, one a line."""
+        return f'{self.path}/arrays/{name}{ARRAY_TABLE_SUFFIX}'
+
+    def array_script_path(self, name: str) -> str:
+        """The batch script of one array."""
+        return f'{self.path}/arrays/{name}.sh'
