@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from hypothesis import settings
+from services.slurm_service import slurm_cluster, slurm_programs_missing
 
 settings.register_profile('suite', deadline=None, print_blob=True)
 settings.load_profile('suite')
@@ -12,6 +13,23 @@ settings.load_profile('suite')
 
 def pytest_runtest_setup(item):
     """Skip what needs a missing program, but never in CI."""
-    needs_tmux = item.get_closest_marker('tmux') is not None
-    if needs_tmux and shutil.which('tmux') is None and not os.environ.get('CI'):
+    if os.environ.get('CI'):
+        return
+    if item.get_closest_marker('tmux') is not None and shutil.which('tmux') is None:
         pytest.skip('tmux is not installed')
+    if item.get_closest_marker('slurm') is not None and (program := slurm_programs_missing()):
+        pytest.skip(f'Slurm is not installed (no {program})')
+
+
+@pytest.fixture(scope='session')
+def _slurm_service():
+    with slurm_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def slurm(_slurm_service, monkeypatch):
+    """Give a real Slurm with nothing in its queue; mark the test with `slurm` too."""
+    monkeypatch.setenv('SLURM_CONF', _slurm_service.conf)
+    yield _slurm_service
+    _slurm_service.put_to_rest()
