@@ -100,6 +100,7 @@ class ScheduleEvaluationConfig(OptionsConfig):
 
 
 __cli__ = ScheduleEvaluationConfig
+ON_THIS_MACHINE = ('serial', 'tmux')
 MONITORS = ('inline', 'hybrid', 'tmux', 'none')
 main = ScheduleEvaluationConfig.main
 
@@ -245,7 +246,10 @@ def export(prepared: Prepared, config: Mapping[str, Any]) -> int:
     refuse_problems(prepared)
     prepare_root(prepared.plan.root)
     count = export_script(
-        prepared.plan, prepared.survey, around(config), os.path.abspath(config['export_script'])
+        prepared.plan,
+        prepared.survey,
+        around(config, devices_of(config, prepared)),
+        os.path.abspath(config['export_script']),
     )
     plan_text.print_text(f'wrote {count} run directories and {config["export_script"]}')
     return 0
@@ -255,6 +259,7 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
     """Record the session, run, and print how it ended."""
     refuse_problems(prepared)
     plan, survey = prepared.plan, prepared.survey
+    options = run_options(config, prepared)
     started = time.monotonic()
     prepare_root(plan.root)
     session = SessionDirectory(plan.root, prepared.session)
@@ -272,7 +277,7 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
         survey,
         new_reader(),
         session,
-        run_options(config, prepared.request),
+        options,
         lambda total: progress_view(total, quiet or config['monitor'] == 'none'),
         plan_text.print_text if not quiet else lambda text: None,
     )
@@ -302,25 +307,47 @@ def problem_text(problem: Problem) -> str:
     return f'{problem.text} ({jobs})'
 
 
-def run_options(config: Mapping[str, Any], request: ScheduleRequest) -> RunOptions:
+def run_options(config: Mapping[str, Any], prepared: Prepared) -> RunOptions:
     """Return how to run, from the options."""
+    devices = devices_of(config, prepared)
     return RunOptions(
         backend=config['backend'],
-        queue_name=queue_name(config, request),
+        queue_name=queue_name(config, prepared.request),
         workers=int(config['tmux_workers']),
-        devices=gpu_devices(as_list(config['devices'])),
-        around=around(config),
+        devices=devices,
+        around=around(config, devices),
     )
 
 
-def around(config: Mapping[str, Any]) -> Any:
+def devices_of(config: Mapping[str, Any], prepared: Prepared) -> tuple[str, ...]:
+    """Return the GPUs that jobs of this machine may use; a cluster allots its own.
+
+    Raises:
+        InvalidValue: a job needs more than there are.
+    """
+    needed = 0
+    if config['backend'] in ON_THIS_MACHINE:
+        needed = max(
+            (
+                job.resources.gpus
+                for name, job in prepared.plan.jobs.items()
+                if prepared.survey.decisions[name].run
+            ),
+            default=0,
+        )
+    return gpu_devices(as_list(config['devices']), needed)
+
+
+def around(config: Mapping[str, Any], devices: tuple[str, ...] = ()) -> Any:
     """Return what all run scripts of this call share."""
     activate = config['virtualenv_cmd']
     if activate == 'auto':
         folder = os.environ.get('VIRTUAL_ENV')
         activate = f'source {folder}/bin/activate' if folder else None
     preamble = () if activate is None else (str(activate),)
-    return surroundings(__version__, preamble, bool(config['log']), bool(config['enable_links']))
+    return surroundings(
+        __version__, preamble, bool(config['log']), bool(config['enable_links']), devices
+    )
 
 
 def queue_name(config: Mapping[str, Any], request: ScheduleRequest) -> str:

@@ -20,6 +20,10 @@ kw_gathers=()
 kw_fingerprints='{"code":null,"inputs":null,"command":null'
 kw_log=1 kw_resumable=
 kw_exclusive=1 kw_has_surroundings=
+kw_timeouts=()
+kw_retries=0 kw_retry_on=''
+kw_leaves=''
+kw_gpus=0 kw_devices=''
 kw_has_setup= kw_has_teardown=
 [[ ${BASH_SOURCE[0]} == "$0" ]] || return 0
 <machinery>

@@ -43,6 +43,10 @@ kw_gathers=(models 1 /data/root/fit/fit_id_aa/model.json)
 kw_fingerprints='{"code":{"score.py":"ab12"},"inputs":{},"command":"k3"'
 kw_log=1 kw_resumable=
 kw_exclusive=1 kw_has_surroundings=1
+kw_timeouts=()
+kw_retries=0 kw_retry_on=''
+kw_leaves=''
+kw_gpus=0 kw_devices=''
 kw_has_setup=1 kw_has_teardown=1
 [[ ${BASH_SOURCE[0]} == "$0" ]] || return 0
 <machinery>

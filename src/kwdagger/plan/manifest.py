@@ -20,6 +20,7 @@ class Surroundings:
     Attributes:
         cwd: the folder where schedule was called. path_prefix: put first on PATH.
         preamble: shell lines before every command. log: whether output goes to the log.
+        devices: GPU ids that jobs of this machine may use.
     """
 
     cwd: str
@@ -28,6 +29,24 @@ class Surroundings:
     preamble: tuple[str, ...] = ()
     log: bool = True
     links: bool = True
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What the attempts at one job have come to so far.
+
+    Attributes:
+        out_of_memory, out_of_time: how many of the latest ones ended for want of it.
+        tried: attempts that the present call has made already.
+        queue_grows: whether the queue tries again with more memory, so that the run script
+            need not.
+    """
+
+    out_of_memory: int = 0
+    out_of_time: int = 0
+    tried: int = 0
+    queue_grows: bool = False
 
 
 def job_manifest(
@@ -35,10 +54,17 @@ def job_manifest(
     plan: Plan,
     fingerprints: Mapping[str, Value],
     around: Surroundings,
+    before: Attempts | None = None,
 ) -> JobManifest:
-    """Return what `rundir.materialise` writes for one job."""
-    node = job.node
+    """Return what `rundir.materialise` writes for one job.
+
+    Args:
+        before: what earlier attempts came to, None for nothing.
+    """
+    node, rules = job.node, job.rules
     cwd = around.cwd
+    before = before or Attempts()
+    retries = max(0, rules.retries - before.tried)
     return JobManifest(
         process_id=job.id,
         node_name=node.name,
@@ -78,7 +104,22 @@ def job_manifest(
         environment={key: str(value) for key, value in (node.environment or {}).items()},
         links=around.links,
         exclusive=node._given_node_dpath is None,
+        timeouts=_timeouts(job, before, retries),
+        retries=retries,
+        retry_on=rules.retry_on if retries else (),
+        leaves=('oom',) if before.queue_grows and job.resources.memory_growth > 1 else (),
+        gpus=job.resources.gpus,
+        devices=around.devices if job.resources.gpus else (),
     )
+
+
+def _timeouts(job: Job, before: Attempts, retries: int) -> tuple[float, ...]:
+    """Return the seconds that the first try may take, the second, and so on."""
+    seconds, growth = job.rules.timeout_seconds, job.resources.time_growth
+    if seconds is None:
+        return ()
+    tries = 1 if growth == 1 else 1 + retries
+    return tuple(seconds * growth ** (before.out_of_time + again) for again in range(tries))
 
 
 def _primary(job: Job, cwd: str) -> str | None:

@@ -11,21 +11,38 @@ _IDLE_BELOW_MIB = 100
 _QUERY = ['nvidia-smi', '--query-gpu=index,memory.used', '--format=csv,noheader,nounits']
 
 
-def gpu_devices(names: Sequence[str]) -> tuple[str, ...]:
+def gpu_devices(names: Sequence[str], needed: int = 0) -> tuple[str, ...]:
     """Return GPU ids: those given, or for ``auto`` the ones that `nvidia-smi` shows idle.
 
+    Args:
+        needed: how many GPUs one job asks for at most; if any, and none are given, all of this
+            machine are taken.
+
     Raises:
-        InvalidValue: a name that is neither a number nor a GPU UUID.
+        InvalidValue: a name that is neither a number nor a GPU UUID, or more are needed.
     """
+    devices = _named_devices(names, needed)
+    if len(devices) < needed:
+        known = ', '.join(devices) or 'none'
+        raise InvalidValue(
+            f'a job needs {needed} GPUs, but there are {len(devices)} ({known}); name those of '
+            f'this machine with --devices=0,1 or ask for fewer'
+        )
+    return devices
+
+
+def _named_devices(names: Sequence[str], needed: int) -> tuple[str, ...]:
     if list(names) == ['auto']:
-        return _idle_devices()
+        return _machine_devices(_IDLE_BELOW_MIB)
+    if not names and needed:
+        return _machine_devices(None)
     for name in names:
         if not (name.isdigit() or name.startswith(('GPU-', 'MIG-'))):
             raise InvalidValue(f"--devices takes GPU ids such as '0,1', or auto; got {name!r}")
-    return tuple(names)
+    return tuple(dict.fromkeys(names))
 
 
-def _idle_devices() -> tuple[str, ...]:
+def _machine_devices(used_below_mib: int | None) -> tuple[str, ...]:
     try:
         shown = subprocess.run(_QUERY, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -34,5 +51,5 @@ def _idle_devices() -> tuple[str, ...]:
     return tuple(
         index.strip()
         for index, used in rows
-        if used.strip().isdigit() and int(used) < _IDLE_BELOW_MIB
+        if used_below_mib is None or (used.strip().isdigit() and int(used) < used_below_mib)
     )

@@ -55,6 +55,12 @@ def _has_mark(job: Any) -> bool:
     return any(os.path.exists(path) for path in (job.pass_fpath, job.fail_fpath, job.skip_fpath))
 
 
+def _worker_devices(request: QueueRequest) -> list[str] | None:
+    """Return one GPU a worker; None where jobs take their own."""
+    leased = any(entry.resources.gpus for entry in request.entries)
+    return None if leased else list(request.devices) or None
+
+
 def start(request: QueueRequest) -> TmuxRun:
     """Write and start a tmux queue, on a private socket.
 
@@ -69,7 +75,7 @@ def start(request: QueueRequest) -> TmuxRun:
         name=safe_name(request.name),
         dpath=folder,
         size=size,
-        gpus=list(request.devices) or None,
+        gpus=_worker_devices(request),
     )
     jobs: list[Any] = []
     for index, pack in enumerate(packs):

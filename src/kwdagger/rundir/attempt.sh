@@ -30,11 +30,13 @@ kw_child() {
     trap 'kw_caught 129' HUP
     trap 'kw_caught 130' INT
     trap 'kw_caught 143' TERM
+    trap : ALRM USR1 USR2
+    [[ $kw_clock_fd ]] && printf '%d\n' "$BASHPID" >&"$kw_clock_fd" && kw_closers+=" $kw_clock_fd>&-"
     kw_stat self
     printf ',"pgid":%d,"pgid_start":%d,"sid":%d' "$BASHPID" "${kw_fields[19]}" "${kw_fields[3]}" >&"$kw_fd" || exit 73
     kw_stat self
     [[ ${kw_fields[1]} == "$$" && -e $kw_claim ]] || exit 75
-    if ! { ((${#kw_aside[@]} + ${#kw_dead[@]} == 0)) || kw_clear; } || ! kw_prepare || ! kw_open_log; then
+    if ! { ((${#kw_aside[@]} + ${#kw_dead[@]} + ${#kw_retired} == 0)) || kw_clear; } || ! kw_prepare || ! kw_open_log; then
         printf ',"blocked":true' >&"$kw_fd"
         exit 73
     fi
@@ -43,8 +45,9 @@ kw_child() {
     cd -- "$kw_cwd" || exit
     [[ $kw_path ]] && PATH=$kw_path:$PATH
     export PATH
+    [[ $kw_visible ]] && export CUDA_VISIBLE_DEVICES=$kw_visible
     for gate in ${kw_has_surroundings:+kw_surroundings} ${kw_has_setup:+kw_setup}; do
-        "$gate" || {
+        eval "$gate $kw_closers" || {
             status=$?
             printf ',"setup_exit_code":%d' "$status" >&"$kw_fd"
             exit "$status"
@@ -53,7 +56,7 @@ kw_child() {
     exec {kw_fd}>&-
     [[ ${kw_journal_fd-} ]] && exec {kw_journal_fd}>&-
     if [[ ! $kw_has_teardown && ! $kw_tee_pid ]]; then
-        kw_program
+        eval "kw_program $kw_closers"
         exit
     fi
     kw_phase=teardown
@@ -63,11 +66,12 @@ kw_child() {
         trap 'exit 129' HUP
         trap 'exit 130' INT
         trap 'exit 143' TERM
+        trap : USR1 USR2
         [[ $kw_flags == *e* ]] && set -e
-        kw_program
+        eval "kw_program $kw_closers"
     )
     status=$?
-    [[ $kw_has_teardown ]] && (kw_teardown)
+    [[ $kw_has_teardown ]] && (eval "kw_teardown $kw_closers")
     if [[ $kw_tee_pid ]]; then
         exec >&- 2>&-
         for _ in {1..40}; do
@@ -85,7 +89,7 @@ kw_open_log() {
     if [[ -t 1 && ! ${kw_quiet-} ]]; then
         exec > >(
             trap '' INT TERM HUP
-            exec {kw_fd}>&-
+            eval "exec {kw_fd}>&- $kw_closers"
             exec tee -- "$kw_dir/job.log"
         ) 2>&1
         kw_tee_pid=$!
@@ -100,8 +104,33 @@ kw_caught() {
     [[ $kw_phase == teardown ]] || exit "$1"
 }
 
+# How often the kernel has killed for want of memory, as our cgroup counts it: kw_oom_kills.
+kw_count_oom_kills() {
+    local line path=
+    kw_oom_kills=0
+    if [[ ! ${kw_oom_file+known} ]]; then
+        kw_oom_file=
+        while IFS= read -r line; do
+            case $line in
+                *:memory:*) path=/sys/fs/cgroup/memory${line#*:memory:}/memory.oom_control ;;
+                0::*) path=/sys/fs/cgroup${line#0::}/memory.events ;;
+                *) continue ;;
+            esac
+            [[ -r $path ]] && kw_oom_file=$path && break
+        done </proc/self/cgroup
+    fi
+    [[ $kw_oom_file ]] || return 0
+    while IFS= read -r line; do
+        [[ $line == 'oom_kill '* ]] && kw_oom_kills=${line#oom_kill }
+    done <"$kw_oom_file"
+} 2>/dev/null
+
 # Start the work as kw_child_pid, a process group of its own.
 kw_start() {
+    kw_count_oom_kills
+    kw_oom_before=$kw_oom_kills
+    kw_clock_fd= kw_timed_out=
+    ((${#kw_timeouts[@]} == 0)) || kw_start_clock
     set -m
     kw_child </dev/null &
     kw_child_pid=$!
@@ -114,7 +143,24 @@ kw_start() {
 kw_stop() {
     ((++kw_stops))
     kw_stop_name=$1 kw_stop_signal=$2
-    [[ $kw_child_pid ]] && kill -s "$1" -- "-$kw_child_pid" 2>/dev/null && kw_forwarded=$2
+    [[ $kw_child_pid ]] && kw_signal_group "$1" && kw_forwarded=$2
+    return 0
+}
+
+# Trap: pass on what programs use among themselves.
+kw_pass_on() {
+    ((++kw_stops))
+    [[ $kw_child_pid ]] && kill -s "$1" -- "-$kw_child_pid" 2>/dev/null
+    return 0
+}
+
+# Send the group a signal that is to end it; remember which, and when.
+kw_signal_group() {
+    local uptime
+    read -r uptime _ </proc/uptime
+    kw_sent=$1 kw_sent_at=${uptime/./}
+    kill -s "$1" -- "-$kw_child_pid" 2>/dev/null || return
+    kill -s CONT -- "-$kw_child_pid" 2>/dev/null
     return 0
 }
 
@@ -123,27 +169,35 @@ kw_wait() {
     local seen status
     kw_status=
     while :; do
+        [[ $kw_forwarded || $kw_timed_out ]] && kw_wait_for_group
         seen=$kw_stops
         wait "$kw_child_pid"
         status=$?
         [[ $status == 127 && $kw_status ]] || kw_status=$status
         ((seen == kw_stops)) && break
     done
-    if [[ $kw_forwarded ]]; then
-        kw_wait_for_group
-    fi
-    kw_child_pid=
+    [[ $kw_forwarded || $kw_timed_out ]] && kw_wait_for_group
+    [[ $kw_clock_fd ]] && exec {kw_clock_fd}>&-
+    kw_clock_fd= kw_child_pid=
 }
 
-# After a stop nothing of the group may go on: ten seconds, then KILL.
+# After a stop nothing of the group may go on: ten seconds, then KILL. A process that was being
+# started when the signal came may have missed it, so whatever is that young gets it again.
 kw_wait_for_group() {
-    local tries
+    local tries pid
     kw_group=$kw_child_pid kw_group_start=0
     kw_stat self
     kw_group_session=${kw_fields[3]}
     for tries in {1..600}; do
         kw_group_lives || return 0
-        ((tries >= 200)) && kill -s KILL -- "-$kw_group" 2>/dev/null
+        if ((tries >= 200)); then
+            kill -s KILL -- "-$kw_group" 2>/dev/null
+        elif ((tries % 20 == 5)) && [[ ! $kw_has_teardown ]]; then
+            kw_members $((kw_sent_at - 5)) $((kw_sent_at + 5))
+            for pid in "${kw_pids[@]}"; do
+                kill -s "$kw_sent" "$pid" 2>/dev/null
+            done
+        fi
         sleep 0.05
     done
 }
@@ -158,6 +212,11 @@ kw_judge() {
         kw_state=failed kw_status=1 kw_reason="output is missing: $kw_missing"
         return 0
     fi
+    if [[ $kw_timed_out && ! $kw_forwarded ]]; then
+        kw_state=timeout kw_status=124 kw_exit_code=124
+        kw_reason="timed out after $kw_timeout s"
+        return 0
+    fi
     if [[ $kw_forwarded ]]; then
         kw_state=cancelled kw_signal=$kw_forwarded kw_status=$((128 + kw_forwarded))
         kw_reason="stopped by signal $kw_forwarded"
@@ -165,6 +224,10 @@ kw_judge() {
     fi
     if ((kw_status > 128 && kw_status < 160)); then
         kw_state=killed kw_signal=$((kw_status - 128)) kw_reason="killed by signal $((kw_status - 128))"
+        if [[ $kw_signal == 9 ]]; then
+            kw_count_oom_kills
+            ((kw_oom_kills > kw_oom_before)) && kw_state=oom kw_reason='killed by the kernel: out of memory'
+        fi
         return 0
     fi
     kw_state=failed kw_reason="exit code $kw_status"
@@ -194,7 +257,8 @@ kw_rename() {
     [[ $line == *",\"pid\":$$,\"pid_start\":$kw_self_start,"* && $line == *"\"attempt\":$kw_attempt,"* ]]
 }
 
-kw_publish() {
+# Append the rest of the record to the claim and close it.
+kw_complete() {
     local wall uptime cpu reason=null handed=${kw_handed:-'null,"queue":null,"queue_job":null'}
     kw_now
     kw_stat self
@@ -207,10 +271,15 @@ kw_publish() {
         reason=$kw_text
     fi
     kw_json "$kw_version"
-    if printf ',"exit_code":%s,"signal":%s,"state":"%s","reason":%s,"ended_at":"%s","wall_seconds":%d.%06d,"cpu_seconds":%d.%02d,"session":%s,"version":%s,"fingerprints":%s,"upstream":{%s}}}\n' \
+    [[ $kw_slurm_job ]] && handed="${handed%,\"queue_job\":*},\"queue_job\":\"$kw_slurm_job\""
+    printf ',"exit_code":%s,"signal":%s,"state":"%s","reason":%s,"ended_at":"%s","wall_seconds":%d.%06d,"cpu_seconds":%d.%02d,"session":%s,"version":%s,"fingerprints":%s,"upstream":{%s}}}\n' \
         "$kw_exit_code" "$kw_signal" "$kw_state" "$reason" "$kw_time" $((wall / 1000000)) $((wall % 1000000)) \
-        $((cpu / 100)) $((cpu % 100)) "$handed" "$kw_text" "$kw_fingerprints" "$kw_upstream" 2>/dev/null >&"$kw_fd" &&
-        exec {kw_fd}>&- && kw_rename; then
+        $((cpu / 100)) $((cpu % 100)) "$handed" "$kw_text" "$kw_fingerprints" "$kw_upstream" 2>/dev/null >&"$kw_fd" || return
+    exec {kw_fd}>&-
+}
+
+kw_publish() {
+    if { [[ $kw_completed ]] || kw_complete; } && kw_rename; then
         return 0
     fi
     kw_state=failed

@@ -27,7 +27,10 @@ kw_judge_claim() {
     kw_verdict=empty
     [[ $text == *',"pid_start":'*,* ]] || return 0
     kw_verdict=elsewhere
-    [[ $text == *",\"host\":$kw_host,\"boot_id\":"* ]] || return 0
+    if [[ $text != *",\"host\":$kw_host,\"boot_id\":"* ]]; then
+        kw_is_gone_from_slurm "$text" && kw_verdict=dead
+        return 0
+    fi
     kw_verdict=dead
     [[ $text == *",\"boot_id\":\"$kw_boot\","* ]] || return 0
     kw_after "$text" ',"pid":' ,
@@ -37,6 +40,26 @@ kw_judge_claim() {
     kw_verdict=starting
     [[ $text == *',"pgid":'* ]] && kw_verdict=live
     return 0
+}
+
+# Is the Slurm job behind a claim of another host over? Ours, started again by Slurm, is; for
+# others Slurm is asked. Where it does not answer, nothing is known.
+kw_is_gone_from_slurm() {
+    local job shown
+    [[ $1 == *',"slurm_job":"'* ]] || return 1
+    kw_after "$1" ',"slurm_job":"' \"
+    job=$kw_text
+    kw_after "$1" ',"slurm_restart":' ,
+    if [[ $job == "$kw_slurm_job" ]]; then
+        ((${kw_text%%[!0-9]*} < ${SLURM_RESTART_COUNT:-0}))
+        return
+    fi
+    command -v squeue >/dev/null || return 1
+    shown=$(squeue --noheader --states=all --format=%T --jobs="$job" 2>&1) || {
+        [[ $shown == *'Invalid job id'* ]]
+        return
+    }
+    [[ ! $shown || $shown == @(BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|TIMEOUT) ]]
 }
 
 # Take the directory: 0 ours, 75 running elsewhere, 73 cannot be written, 200 done already.
@@ -107,8 +130,8 @@ kw_create() {
     [[ $status == 0 ]] || return 1
     kw_now
     kw_started=$kw_micros kw_started_uptime=$kw_uptime kw_started_at=$kw_time
-    printf '{"schema":1,"attempt":%d,"host":%s,"boot_id":"%s","pid":%d,"pid_start":%s,"started_at":"%s"' \
-        "$kw_attempt" "$kw_host" "$kw_boot" $$ "$kw_self_start" "$kw_time" 2>/dev/null >&"$kw_fd" && return
+    printf '{"schema":1,"attempt":%d,"host":%s,"boot_id":"%s","pid":%d,"pid_start":%s,"started_at":"%s"%s' \
+        "$kw_attempt" "$kw_host" "$kw_boot" $$ "$kw_self_start" "$kw_time" "$kw_slurm_claim" 2>/dev/null >&"$kw_fd" && return
     kw_withdraw
     return 1
 }
@@ -167,19 +190,26 @@ kw_end_group() {
     return 75
 }
 
+# kw_pids: members of the group that started at uptime $1 or later, up to $2 (hundredths of a
+# second).
+kw_members() {
+    local path
+    kw_pids=()
+    for path in /proc/[0-9]*; do
+        kw_stat "${path#/proc/}" || continue
+        [[ ${kw_fields[2]} == "$kw_group" && ${kw_fields[3]} == "$kw_group_session" ]] || continue
+        [[ ${kw_fields[0]} == [ZX] ]] && continue
+        ((kw_fields[19] >= $1 && kw_fields[19] <= ${2-kw_fields[19]})) && kw_pids+=("${path#/proc/}")
+    done
+}
+
 # Has the group a living member? Start times and the session guard against reused numbers.
 kw_group_lives() {
-    local path
     kill -s 0 -- "-$kw_group" 2>/dev/null || return 1
     if kw_stat "$kw_group"; then
         [[ ${kw_fields[19]} == "$kw_group_start" ]] || return 1
         [[ ${kw_fields[0]} == [ZX] ]] || return 0
     fi
-    for path in /proc/[0-9]*; do
-        kw_stat "${path#/proc/}" || continue
-        [[ ${kw_fields[2]} == "$kw_group" && ${kw_fields[3]} == "$kw_group_session" ]] || continue
-        [[ ${kw_fields[0]} == [ZX] ]] && continue
-        ((kw_fields[19] >= kw_group_start)) && return 0
-    done
-    return 1
+    kw_members "$kw_group_start"
+    ((${#kw_pids[@]}))
 }

@@ -8,6 +8,12 @@ kw_once() {
     kw_host=$kw_text
     kw_stat self
     kw_self_start=${kw_fields[19]}
+    kw_slurm_job= kw_slurm_claim=
+    if [[ ${SLURM_JOB_ID-} ]]; then
+        kw_slurm_job=$SLURM_JOB_ID
+        [[ ${SLURM_ARRAY_TASK_ID-} ]] && kw_slurm_job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+        kw_slurm_claim=",\"slurm_job\":\"$kw_slurm_job\",\"slurm_restart\":${SLURM_RESTART_COUNT:-0}"
+    fi
 }
 
 # Fields of /proc/<pid>/stat from the state on: 0 state, 2 pgrp, 3 session, 13 and 14 the

@@ -5,6 +5,12 @@
 kw_survey() {
     local number text name
     kw_aside=() kw_handed= kw_last=$kw_recorded
+    if [[ $kw_retired ]]; then
+        kw_list
+        kw_record=none
+        kw_read_record
+        kw_dead=() kw_last=$((kw_attempt - 1))
+    fi
     for number in "${kw_dead[@]}"; do
         text=
         if IFS= read -r text 2>/dev/null <"$kw_dir/.claim.$number" && kw_is_attempt "$text"; then
@@ -26,7 +32,7 @@ kw_survey() {
     if [[ $kw_state == queued ]]; then
         kw_after "$kw_record" ',"session":' ',"version":'
         kw_handed=$kw_text
-    elif [[ $kw_state != missing ]]; then
+    elif [[ $kw_state != missing && ! $kw_retired ]]; then
         kw_aside+=(job_status.json)
     fi
     for name in "${kw_leftovers[@]}"; do
@@ -45,6 +51,10 @@ kw_is_attempt() {
 kw_clear() {
     local number
     kw_move_aside "$kw_last" "${kw_aside[@]}" || return
+    if [[ $kw_retired ]]; then
+        [[ -d ${kw_target:=$kw_dir/.attempts/$kw_last} ]] || mkdir -p -- "$kw_target" || return
+        mv -T -- "$kw_retired" "$kw_target/job_status.json" || return
+    fi
     for number in "${kw_dead[@]}"; do
         kw_bury "$number"
     done
@@ -74,6 +84,7 @@ kw_movable() {
 # Move names (record first) to .attempts/$1, or beside it where an earlier move left things.
 kw_move_aside() {
     local base=$kw_dir/.attempts/$1 target count=0 name
+    kw_target=
     shift
     (($#)) || return 0
     target=$base
@@ -81,6 +92,7 @@ kw_move_aside() {
         target=$base.$((++count))
     done
     mkdir -p -- "$target" || return 73
+    kw_target=$target
     if [[ $kw_resumable ]]; then
         for name; do
             [[ $name == */* ]] && { mkdir -p -- "$target/${name%/*}" || return 73; }

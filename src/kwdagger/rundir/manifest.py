@@ -51,6 +51,10 @@ class JobManifest:
         exclusive: whether everything in the run directory is this job's. False where users
             chose the directory; then only declared outputs are ever moved.
         ancestors: run directories that the head of the script lists; None: predecessors'.
+        timeouts: seconds for the first try, the second, ...; the last one for all others.
+        retries: tries after the first, for the failures of `retry_on` (words and exit codes).
+        leaves: states that the run script does not try again itself, as the queue will.
+        gpus: how many devices it takes while it runs, out of `devices`.
     """
 
     process_id: str
@@ -76,6 +80,12 @@ class JobManifest:
     links: bool = True
     exclusive: bool = True
     ancestors: tuple[str, ...] | None = None
+    timeouts: tuple[float, ...] = ()
+    retries: int = 0
+    retry_on: tuple[str | int, ...] = ()
+    leaves: tuple[str, ...] = ()
+    gpus: int = 0
+    devices: tuple[str, ...] = ()
 
     @property
     def owns_directory(self) -> bool:

@@ -7,7 +7,7 @@ from shlex import quote
 
 from kwdagger.rundir.claims import process_fields
 from kwdagger.rundir.layout import RunDirectory
-from kwdagger.rundir.script import library
+from kwdagger.rundir.script import SOMETIMES, library
 
 
 def render_pack(
@@ -62,7 +62,7 @@ def _render(entries: list[tuple[str, str]], title: str, settings: list[str]) -> 
         [
             '#!/usr/bin/env bash',
             f'# {title}',
-            f'{library("pack.sh")}kw_total={len(entries)}',
+            f'{library(*SOMETIMES, "pack.sh")}kw_total={len(entries)}',
             *settings,
             'kw_pack_begin',
             *(

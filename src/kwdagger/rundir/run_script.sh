@@ -69,7 +69,7 @@ kw_respell() {
 kw_job() {
     local status
     kw_result=not_started kw_reason= kw_status=
-    kw_stop_signal=${kw_stop_signal-} kw_forwarded= kw_child_pid= kw_cleared=
+    kw_stop_signal=${kw_stop_signal-} kw_forwarded= kw_child_pid= kw_cleared= kw_tries=0 kw_retired=
     kw_locate "$1" || return
     kw_record=none
     kw_read_record
@@ -85,14 +85,28 @@ kw_job() {
             kw_say "its working directory is not there: $kw_cwd (--cwd DIR runs it elsewhere)"
             return 2
         fi
+        kw_once
+        kw_visible= kw_closers=
+        ((kw_gpus == 0)) || kw_lease
+        status=$?
+    fi
+    if [[ $status == 0 ]]; then
         kw_acquire
         status=$?
     fi
-    [[ $status == 0 ]] || {
+    if [[ $status == 0 ]]; then
+        while :; do
+            kw_attempt_once
+            status=$?
+            [[ $kw_again ]] || break
+            ((++kw_tries))
+        done
+    else
         kw_not_run "$status"
-        return
-    }
-    kw_attempt_once
+        status=$?
+    fi
+    ((kw_gpus == 0)) || kw_end_lease
+    return "$status"
 }
 
 # Say why nothing was run.
@@ -112,12 +126,14 @@ kw_not_run() {
 # The claim is ours: look, work, judge, publish.
 kw_attempt_once() {
     local status=0
+    kw_again= kw_completed=
     kw_stat self
     kw_started_cpu=$((kw_fields[13] + kw_fields[14]))
     kw_survey
     status=$?
     if [[ $kw_stop_signal || $status != 0 ]]; then
         [[ $kw_stop_signal ]] && status=$((128 + kw_stop_signal))
+        [[ $kw_retired ]] && kw_unretire
         kw_withdraw
         kw_not_run "$status"
         return
@@ -129,6 +145,7 @@ kw_attempt_once() {
     status=$?
     if [[ $status != 0 ]]; then
         kw_cleared=1
+        [[ $kw_retired ]] && kw_unretire
         kw_withdraw
         [[ $status == 73 ]] && kw_say "cannot write in $kw_dir (is it read-only, or the disk full?)"
         [[ $status == 75 ]] && kw_say 'was taken over'
@@ -136,6 +153,14 @@ kw_attempt_once() {
         return
     fi
     kw_result=$kw_state
+    if ((kw_tries < kw_retries)) && kw_is_retried && kw_complete; then
+        kw_completed=1
+        if kw_next_claim; then
+            kw_again=1
+            kw_say "$kw_state: $kw_reason; trying again ($((kw_tries + 1)) of $kw_retries)"
+            return 0
+        fi
+    fi
     kw_publish || {
         kw_result=failed
         return 74
@@ -153,7 +178,7 @@ kw_begin() {
     # The program gets its own time zone back, see kw_child.
     kw_zone=${TZ-} kw_has_zone=${TZ+1}
     TZ=UTC0
-    kw_force= kw_takeover= kw_stops=0 kw_stop_signal= kw_child_pid=
+    kw_force= kw_takeover= kw_stops=0 kw_stop_signal= kw_child_pid= kw_clock_fd=
     if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
         printf 'kwdagger: needs bash 4.4 or newer, this is %s\n' "$BASH_VERSION" >&2
         exit 2
@@ -161,6 +186,9 @@ kw_begin() {
     trap 'kw_stop HUP 1' HUP
     trap 'kw_stop INT 2' INT
     trap 'kw_stop TERM 15' TERM
+    trap 'kw_time_up' ALRM
+    trap 'kw_pass_on USR1' USR1
+    trap 'kw_pass_on USR2' USR2
 }
 
 kw_main() {

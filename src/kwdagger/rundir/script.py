@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kwdagger.rundir.manifest import JobManifest
 
 _PARTS = ('facts.sh', 'claim.sh', 'leftovers.sh', 'attempt.sh', 'run_script.sh')
+SOMETIMES = ('lease.sh', 'clock.sh', 'retry.sh')
+"""Parts of the machinery that only some jobs need."""
+
 _VARIABLE = re.compile(r'[A-Za-z_][A-Za-z0-9_]*\Z')
 _RETURN = '[[ ${BASH_SOURCE[0]} == "$0" ]] || return 0'
 
@@ -45,10 +48,20 @@ def render_script(manifest: JobManifest) -> str:
             '# Below: what kwdagger knows about this job, and how it is claimed, run and recorded.',
             *_assignments(manifest),
             _RETURN,
-            f'{library()}kw_main "$@"',
+            f'{library(*_needs(manifest))}kw_main "$@"',
             '',
         ]
     )
+
+
+def _needs(manifest: JobManifest) -> list[str]:
+    """Return the parts of the machinery that this job needs beside the common ones."""
+    wanted = {
+        'lease.sh': manifest.gpus,
+        'clock.sh': manifest.timeouts,
+        'retry.sh': manifest.retries,
+    }
+    return [name for name, value in wanted.items() if value]
 
 
 def _lineage(manifest: JobManifest) -> list[str]:
@@ -113,12 +126,20 @@ def _assignments(manifest: JobManifest) -> list[str]:
         f'kw_fingerprints={quote(_fingerprints(manifest))}',
         f'kw_log={_flag(manifest.log)} kw_resumable={_flag(manifest.resumable)}',
         f'kw_exclusive={_flag(manifest.owns_directory)} kw_has_surroundings={_flag(surroundings)}',
+        f'kw_timeouts=({_words(map(_seconds, manifest.timeouts))})',
+        f'kw_retries={manifest.retries} kw_retry_on={quote(" ".join(map(str, manifest.retry_on)))}',
+        f'kw_leaves={quote(" ".join(manifest.leaves))}',
+        f'kw_gpus={manifest.gpus} kw_devices={quote(",".join(manifest.devices))}',
         f'kw_has_setup={_flag(manifest.setup)} kw_has_teardown={_flag(manifest.teardown)}',
     ]
 
 
 def _flag(value: object) -> str:
     return '1' if value else ''
+
+
+def _seconds(value: float) -> str:
+    return f'{value:.3f}'.rstrip('0').rstrip('.')
 
 
 def _words(words: Iterable[str]) -> str:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kwdagger.plan.decide import decide_plan
 from kwdagger.plan.job import Decision, Job, Plan
-from kwdagger.plan.manifest import Surroundings, absolute, job_manifest, plan_fingerprints
+from kwdagger.plan.manifest import (
+    Attempts,
+    Surroundings,
+    absolute,
+    job_manifest,
+    plan_fingerprints,
+)
 from kwdagger.queues.entry import QueueEntry
+from kwdagger.rundir.attempts import attempt_states
 from kwdagger.rundir.fingerprints import Fingerprints
 from kwdagger.rundir.layout import RunDirectory
 from kwdagger.rundir.manifest import materialise
@@ -67,12 +74,15 @@ def new_reader() -> Fingerprints:
 
 
 def surroundings(
-    version: str, preamble: tuple[str, ...] = (), log: bool = True, links: bool = True
+    version: str,
+    preamble: tuple[str, ...] = (),
+    log: bool = True,
+    links: bool = True,
+    devices: tuple[str, ...] = (),
 ) -> Surroundings:
     """Return what all run scripts of this call share."""
-    return Surroundings(
-        os.getcwd(), os.path.dirname(os.path.abspath(sys.executable)), version, preamble, log, links
-    )
+    folder = os.path.dirname(os.path.abspath(sys.executable))
+    return Surroundings(os.getcwd(), folder, version, preamble, log, links, devices)
 
 
 def hand_out(
@@ -81,19 +91,39 @@ def hand_out(
     around: Surroundings,
     session: str | None,
     queue: str,
+    tried: Mapping[str, int] | None = None,
 ) -> list[QueueEntry]:
     """Write the run directory of every job that is to run; return their entries in order.
 
     A job that another scheduler took or finished meanwhile gets no entry.
+
+    Args:
+        tried: process id -> attempts that this call has made at the job already.
     """
     entries: dict[str, QueueEntry] = {}
     for name, job in plan.jobs.items():
         decision = survey.decisions[name]
         if decision.run:
-            entry = _hand_out_one(job, plan, survey, around, session, queue, entries)
+            before = _attempts(job, survey, queue, (tried or {}).get(name, 0))
+            entry = _hand_out_one(job, plan, survey, around, session, queue, entries, before)
             if entry is not None:
                 entries[name] = entry
     return list(entries.values())
+
+
+def _attempts(job: Job, survey: Survey, queue: str, tried: int) -> Attempts:
+    """Return what earlier attempts lacked; read only where the request grows."""
+    asked, status = job.resources, survey.facts[job.id].status
+    memory = time = 0
+    if status is not None and max(asked.memory_growth, asked.time_growth) > 1:
+        states = _since_success(attempt_states(absolute(job.rundir, os.getcwd()), status))
+        memory, time = states.count('oom'), states.count('timeout')
+    return Attempts(memory, time, tried, queue_grows=queue == 'slurm')
+
+
+def _since_success(states: Sequence[str]) -> Sequence[str]:
+    last = max((index for index, state in enumerate(states) if state == 'passed'), default=-1)
+    return states[last + 1 :]
 
 
 def _hand_out_one(
@@ -104,9 +134,10 @@ def _hand_out_one(
     session: str | None,
     queue: str,
     entries: Mapping[str, QueueEntry],
+    before: Attempts,
 ) -> QueueEntry | None:
     decision = survey.decisions[job.id]
-    manifest = job_manifest(job, plan, survey.fingerprints[job.id], around)
+    manifest = job_manifest(job, plan, survey.fingerprints[job.id], around, before)
     rerun = decision.reason == 'asked' or decision.stale
     outcome = materialise(
         manifest,
@@ -126,6 +157,6 @@ def _hand_out_one(
         script,
         depends,
         job.node.name,
-        job.resources,
+        job.resources.grown(before.out_of_memory, before.out_of_time),
         job.slurm_options,
     )

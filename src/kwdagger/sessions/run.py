@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from kwdagger.sessions.progress import (
     follow,
     stop_signals,
 )
+from kwdagger.sessions.retrying import attempt_numbers, jobs_to_retry, tried_since
 
 _POLL_SECONDS = 0.2
 
@@ -64,24 +65,38 @@ def run_plan(
     new_view: Callable[[int], ProgressView],
     say: Callable[[str], None],
 ) -> RunEnd:
-    """Hand out, run, and go round again for what waited for a job that ran elsewhere."""
+    """Hand out and run.
+
+    Goes round again for what waited for a job that ran elsewhere, and for what its rules allow
+    another attempt where its run script was ended with it.
+    """
     decisions: dict[str, Decision] = dict(survey.decisions)
     reasons: dict[str, str] = {}
+    first, tried = attempt_numbers(survey.facts), dict[str, int]()
     with stop_signals() as stop:
         while True:
-            entries = hand_out(plan, survey, options.around, session.name, options.backend)
+            entries = hand_out(plan, survey, options.around, session.name, options.backend, tried)
             if entries:
                 view = new_view(len(entries))
                 reasons.update(_run_entries(entries, session, options, view, stop))
             facts = plan_facts(plan)
             outcome = outcome_of(plan, decisions, facts)
+            tried = tried_since(first, facts)
+            again = jobs_to_retry(plan, decisions, facts, tried)
+            if again and stop.number is None:
+                say(
+                    f'trying again: {again[0]}' + (f' and {len(again) - 1} more' * (len(again) > 1))
+                )
+                survey = _only(survey_plan(plan, reader), {*again, *outcome.held})
+                continue
             holders = {name: facts[name].holder for name in outcome.elsewhere}
             here = [name for name, holder in holders.items() if _is_here(holder)]
             if stop.number is not None or not here:
                 return RunEnd(outcome, stop.number, reasons)
             say(f'waiting for {here[0]}, which runs elsewhere ({holders[here[0]]})')
             _wait_for(plan, here, stop)
-            survey = _remaining(survey_plan(plan, reader), outcome)
+            remaining = {*outcome.held, *outcome.elsewhere, *outcome.unfinished}
+            survey = _only(survey_plan(plan, reader), remaining)
             decisions.update({name: d for name, d in survey.decisions.items() if d.run})
 
 
@@ -144,11 +159,10 @@ def _wait_for(plan: Plan, names: Sequence[str], stop: StopRequest) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _remaining(survey: Survey, outcome: Outcome) -> Survey:
-    """Keep only decisions about jobs that this call has not run already."""
-    open_jobs = {*outcome.held, *outcome.elsewhere, *outcome.unfinished}
+def _only(survey: Survey, names: Collection[str]) -> Survey:
+    """Keep only the decisions to run about these jobs."""
     decisions = {
-        name: decision if name in open_jobs else replace(decision, run=False)
+        name: decision if name in names else replace(decision, run=False)
         for name, decision in survey.decisions.items()
     }
     return replace(survey, decisions=decisions)
