@@ -31,6 +31,7 @@ from kwdagger.sessions.session import (
     new_session_name,
     prepare_root,
     record_session,
+    scheduling,
 )
 from kwdagger.specs.command_script import write_command_script
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
@@ -270,17 +271,23 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
         prepared.request.merged(),
         prepared.request.record(),
         __version__,
+        {
+            'backend': config['backend'],
+            'root_dpath': os.fspath(config['root_dpath']),
+            'named': config['session'] is not None,
+        },
     )
     quiet = bool(config['quiet'])
-    end = run_plan(
-        plan,
-        survey,
-        new_reader(),
-        session,
-        options,
-        lambda total: progress_view(total, quiet or config['monitor'] == 'none'),
-        plan_text.print_text if not quiet else lambda text: None,
-    )
+    with scheduling(session, config['backend']):
+        end = run_plan(
+            plan,
+            survey,
+            new_reader(),
+            session,
+            options,
+            lambda total: progress_view(total, quiet or config['monitor'] == 'none'),
+            plan_text.print_text if not quiet else lambda text: None,
+        )
     if not quiet or not end.outcome.complete:
         seconds = time.monotonic() - started
         outcome_text.print_outcome(end.outcome, seconds, plan.root, end.reasons)

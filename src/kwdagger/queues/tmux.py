@@ -16,6 +16,7 @@ from kwdagger.queues.folders import queue_folder, run_tmux, tmux_environment
 from kwdagger.queues.packing import pack_entries
 from kwdagger.queues.registry import create_queue
 from kwdagger.queues.running import JournalTail, safe_name, write_pack_script
+from kwdagger.rundir.schedulers import note_queue
 
 
 @dataclass(slots=True)
@@ -88,6 +89,7 @@ def start(request: QueueRequest) -> TmuxRun:
             )
         )
     queue.write()
+    note_queue(request.session, {'folder': folder})
     environment = tmux_environment(folder)
     started = subprocess.run(
         ['bash', str(queue.fpath)],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeAlias
@@ -46,6 +47,7 @@ class Claim:
     scheduler: bool = False
     complete: bool = False
     withdrawn: bool = False
+    pid_start: int | None = None
 
     @property
     def is_attempt(self) -> bool:
@@ -136,7 +138,7 @@ def _judge_once(rundir: str, number: int) -> Claim | None:
     except OSError:
         return None
     record = _open_record(text) or {}
-    verdict = _verdict(record)
+    verdict = judge_process(record)
     if verdict == 'empty':
         return Claim(number, path, verdict, text)
     return Claim(
@@ -154,6 +156,7 @@ def _judge_once(rundir: str, number: int) -> Claim | None:
         record.get('kind') == 'scheduler',
         text.endswith('\n'),
         'withdrawn' in record,
+        pid_start=record.get('pid_start'),
     )
 
 
@@ -169,7 +172,8 @@ def _open_record(text: str) -> dict[str, Any] | None:
     return None
 
 
-def _verdict(record: dict[str, Any]) -> Verdict:
+def judge_process(record: Mapping[str, Any]) -> Verdict:
+    """Return what is known of the process that a record names by host, boot, id and start."""
     me = this_process()
     if 'withdrawn' in record:
         return 'dead'

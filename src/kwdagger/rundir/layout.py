@@ -147,6 +147,15 @@ class SessionDirectory:
         return f'{self.path}/sinks'
 
     @property
+    def schedulers_dir(self) -> str:
+        """Who runs this session now, one file for each process."""
+        return f'{self.path}/schedulers'
+
+    def scheduler_path(self, host: str, pid: int) -> str:
+        """The mark of one process that runs this session."""
+        return f'{self.path}/schedulers/{host}-{pid}.json'
+
+    @property
     def packs_dir(self) -> str:
         """Scripts that run many run directories each."""
         return f'{self.path}/packs'

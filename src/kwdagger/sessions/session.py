@@ -12,13 +12,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from kwdagger.errors import InvalidValue
 from kwdagger.plan.job import Decision, Plan
 from kwdagger.plan.manifest import absolute
+from kwdagger.rundir.claims import this_process
 from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.rundir.schedulers import mark_scheduler, unmark_scheduler
 from kwdagger.rundir.session_files import write_most_recent, write_plan, write_session
 from kwdagger.specs.yaml_text import dump_yaml
 from kwdagger.values import Value
@@ -66,9 +69,16 @@ def record_session(
     config: Mapping[str, Value],
     pipeline_record: Mapping[str, Any],
     version: str,
+    call: Mapping[str, Value],
 ) -> None:
-    """Write who runs what, when, where and with which versions, before anything runs."""
-    write_session(directory, _who_and_where(directory.name, version), dump_yaml(dict(config)))
+    """Write who runs what, when, where and with which versions, before anything runs.
+
+    Args:
+        call: what else a later call has to know of the options: ``backend``, ``root_dpath``
+            as it was given, and whether the session was ``named`` by the user.
+    """
+    record = {**_who_and_where(directory.name, version), **call}
+    write_session(directory, record, dump_yaml(dict(config)))
     root = absolute(plan.root, os.getcwd())
     write_plan(
         directory,
@@ -87,12 +97,26 @@ def record_session(
     write_most_recent(root, pipeline_record)
 
 
+@contextmanager
+def scheduling(directory: SessionDirectory, backend: str) -> Iterator[None]:
+    """Keep the mark by which others see that this process runs the session."""
+    mark_scheduler(directory, backend)
+    try:
+        yield
+    finally:
+        unmark_scheduler(directory)
+
+
 def _who_and_where(name: str, version: str) -> dict[str, Value]:
+    me = this_process()
     return {
         'name': name,
         'started_at': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
         'user': getpass.getuser(),
         'host': socket.gethostname(),
+        'boot_id': me.boot_id,
+        'pid': me.pid,
+        'pid_start': me.pid_start,
         'cwd': os.getcwd(),
         'command_line': sys.argv,
         'kwdagger': version,
