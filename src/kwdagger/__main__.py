@@ -11,6 +11,7 @@ from kwdagger.errors import did_you_mean
 VERBS = {
     'schedule': 'expand a parameter matrix over a pipeline and run what is not done',
     'aggregate': 'turn finished runs into tables and a report',
+    'cancel': 'end what runs and what is queued under a results folder',
 }
 
 

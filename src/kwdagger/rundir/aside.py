@@ -64,7 +64,7 @@ def set_aside(
 def _record_names(held: Hold) -> list[str]:
     """The record first: without it, nothing that is moved later can count as done."""
     names = []
-    if held.status is not None and held.status.state != 'queued':
+    if held.status is not None and not held.status.never_started:
         names.append(STATUS_NAME)
     if LOG_NAME in held.names:
         names.append(LOG_NAME)

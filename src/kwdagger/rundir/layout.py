@@ -19,12 +19,23 @@ STAYS = BOOKKEEPING - {STATUS_NAME, LOG_NAME}
 """The bookkeeping that outlives an attempt; the rest moves aside with it."""
 
 ARRAY_TABLE_SUFFIX = '.txt'
+_REMOVED_PREFIX = '.kwdagger-removed.'
 _SCHEDULE_NAME = '_kwdagger_schedule'
 
 
 def is_claim_name(name: str) -> bool:
     """Whether `name` is that of a claim file."""
     return name.startswith(CLAIM_PREFIX) and name[len(CLAIM_PREFIX) :].isdecimal()
+
+
+def removed_name(name: str, unique: str) -> str:
+    """Return what a run directory is called while it is being removed."""
+    return f'{_REMOVED_PREFIX}{unique}.{name}'
+
+
+def is_removed_name(name: str) -> bool:
+    """Whether a folder of this name is one that was being removed."""
+    return name.startswith(_REMOVED_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,29 +20,31 @@ def end_orphans(claim: Claim) -> bool:
     TERM first, KILL after some seconds. Start times and the session guard against a number
     that the kernel gave to someone else meanwhile.
     """
-    if claim.pgid is None or claim.boot_id != this_process().boot_id:
-        return True
     start = time.monotonic()
     sent = None
-    while _group_lives(claim):
+    while group_lives(claim):
         waited = time.monotonic() - start
         if waited > _GIVE_UP_SECONDS:
             return False
         wanted = signal.SIGTERM if waited < _GRACE_SECONDS else signal.SIGKILL
         if sent != wanted:
             sent = wanted
-            _signal_group(claim.pgid, wanted)
+            signal_group(claim, wanted)
         time.sleep(_POLL_SECONDS)
     return True
 
 
-def _signal_group(pgid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pgid, number)
+def signal_group(claim: Claim, number: signal.Signals) -> None:
+    """Send a signal to the process group that a claim names, if it is still that one."""
+    if group_lives(claim) and claim.pgid is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(claim.pgid, number)
 
 
-def _group_lives(claim: Claim) -> bool:
-    assert claim.pgid is not None
+def group_lives(claim: Claim) -> bool:
+    """Whether the process group that a claim of this boot names has a living member."""
+    if claim.pgid is None or claim.boot_id != this_process().boot_id:
+        return False
     try:
         os.killpg(claim.pgid, 0)
     except ProcessLookupError:

@@ -45,6 +45,11 @@ class JobStatus:
     version: str | None = None
     fingerprints: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def never_started(self) -> bool:
+        """Whether it stands for no attempt: handed out, or cancelled before it started."""
+        return self.state == 'queued' or (self.state == 'cancelled' and self.started_at is None)
+
 
 _KEYS = tuple(item.name for item in fields(JobStatus))
 _KINDS: dict[str, tuple[type, ...]] = {

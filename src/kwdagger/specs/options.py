@@ -7,13 +7,15 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import scriptconfig as scfg
 
 from kwdagger.errors import InvalidType, InvalidValue, UserError, did_you_mean
 from kwdagger.specs.yaml_text import load_yaml
+
+_FLAG_WORDS = ('True', 'False', 'true', 'false', '1', '0')
 
 
 def as_list(value: Any) -> list[str]:
@@ -91,7 +93,7 @@ def _show_warning(message: Warning | str, *place: Any, **options: Any) -> None:
 def _parsed(cls: type[OptionsConfig], argv: Any, options: Mapping[str, Any]) -> Any:
     if not isinstance(argv, (list, tuple)) and not argv:
         return cls(**options)
-    words = list(argv) if isinstance(argv, (list, tuple)) else sys.argv[1:]
+    words = _closed_flags(cls, argv if isinstance(argv, (list, tuple)) else sys.argv[1:])
     if '--version' in words:
         from kwdagger import __version__
 
@@ -101,6 +103,24 @@ def _parsed(cls: type[OptionsConfig], argv: Any, options: Mapping[str, Any]) -> 
     for name in cls.__default__:
         _check_flag(cls, name, parsed[name])
     return parsed
+
+
+def _closed_flags(cls: type[OptionsConfig], words: Sequence[str]) -> list[str]:
+    """Give flags their value, so that none takes the word behind it for one."""
+    closed = []
+    for word, after in zip(words, [*words[1:], ''], strict=False):
+        name = word.removeprefix('--').replace('-', '_') if word.startswith('--') else ''
+        if _is_plain_flag(cls, name) and after not in _FLAG_WORDS:
+            word = f'--{name}=True'
+        elif name.startswith('no_') and _is_plain_flag(cls, name[3:]):
+            word = f'--{name[3:]}=False'
+        closed.append(word)
+    return closed
+
+
+def _is_plain_flag(cls: type[OptionsConfig], name: str) -> bool:
+    option = cls.__default__.get(name)
+    return bool(getattr(option, 'isflag', False)) and getattr(option, 'type', None) is not str
 
 
 def _without_usage(cls: type[OptionsConfig], words: list[str], options: Mapping[str, Any]) -> Any:

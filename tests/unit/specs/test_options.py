@@ -14,6 +14,7 @@ class Options(OptionsConfig):
     some_flag = scfg.Value(False, isflag=True, help='a flag')
     report = scfg.Value(True, isflag=True, type=str, help='a flag or YAML')
     count = scfg.Value(1, help='a number')
+    place = scfg.Value('here', type=str, position=1, help='a word')
 
 
 def parsed(argv, **options):
@@ -39,12 +40,17 @@ FORMS = [
     (['--report={a: 1, b: 2}'], {'report': '{a: 1, b: 2}'}),
     (['--no-report'], {'report': False}),
     (['--count=3'], {'count': 3}),
+    (['there'], {'place': 'there'}),
+    (['--some_flag', 'there'], {'some_flag': True, 'place': 'there'}),
+    (['--no-some-flag', 'there'], {'some_flag': False, 'place': 'there'}),
+    (['--some-flag', '0', 'there'], {'some_flag': 0, 'place': 'there'}),
 ]
 
 
 @pytest.mark.parametrize(('argv', 'expected'), FORMS)
 def test_every_form_of_an_option(argv, expected):
-    assert parsed(argv) == {'name': 'n', 'some_flag': False, 'report': True, 'count': 1, **expected}
+    defaults = {'name': 'n', 'some_flag': False, 'report': True, 'count': 1, 'place': 'here'}
+    assert parsed(argv) == {**defaults, **expected}
 
 
 def test_library_values_are_kept():
