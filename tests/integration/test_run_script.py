@@ -269,6 +269,20 @@ def test_a_killed_run_script_leaves_an_orphan_that_is_ended(root: Path) -> None:
     assert (interrupted.state, interrupted.attempt) == ('killed', 1)
 
 
+@pytest.mark.parametrize(
+    ('last', 'state'),
+    [('kill -KILL $$', 'killed'), ('kill -KILL $BASHPID', 'killed'), ('exit 3', 'failed'),
+     (':', 'failed')],
+)  # fmt: skip
+def test_what_a_failed_program_left_running_ends_before_its_record(
+    root: Path, last: str, state: str
+) -> None:
+    job = Job(root, f"bash -c 'sleep 60 & echo $! >{{dir}}/left; {last}'").write()
+    job.run()
+    assert job.status().state == state
+    assert not alive(int((job.dir / 'left').read_text()))
+
+
 def test_the_scheduler_ends_orphans_too(root: Path) -> None:
     job = Job(root, 'echo $BASHPID > {dir}/pid; sleep 300').write()
     script = job.start()

@@ -178,7 +178,14 @@ kw_wait() {
     done
     [[ $kw_forwarded || $kw_timed_out ]] && kw_wait_for_group
     [[ $kw_clock_fd ]] && exec {kw_clock_fd}>&-
-    kw_clock_fd= kw_child_pid=
+    kw_clock_fd= kw_ended_pid=$kw_child_pid kw_child_pid=
+}
+
+# What a failed program left running ends with it: the next attempt would meet it.
+kw_end_rest() {
+    kw_child_pid=$kw_ended_pid
+    kill -s TERM -- "-$kw_child_pid" 2>/dev/null && kw_wait_for_group
+    kw_child_pid=
 }
 
 # After a stop nothing of the group may go on: ten seconds, then KILL. A process that was being

@@ -143,6 +143,7 @@ kw_attempt_once() {
     kw_wait
     kw_judge
     status=$?
+    [[ $kw_state == passed ]] || kw_end_rest
     if [[ $status != 0 ]]; then
         kw_cleared=1
         [[ $kw_retired ]] && kw_unretire
