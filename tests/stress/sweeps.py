@@ -27,6 +27,8 @@ nodes:
     in_paths: [src]
     out_paths: {out: eval.txt}
     algo_params: {k: 0}
+    retries: 1
+    retry_on: signal
   join:
     executable: bash PROGRAM
     in_paths: [members]
@@ -84,7 +86,13 @@ class Sweep:
         (self.folder / 'ledger.txt').touch()
         program = shlex.quote(str(HERE / 'slow_program.sh'))
         (self.folder / 'pipe.yaml').write_text(PIPELINE.replace('PROGRAM', program))
-        self.environment = dict(os.environ, KILLS_DIR=str(self.folder), TMPDIR='/tmp')
+        # Shells of tmux read what the user set up at home; none of that is ours to kill.
+        self.environment = {
+            **os.environ,
+            'KILLS_DIR': str(self.folder),
+            'HOME': str(self.folder),
+            'TMPDIR': '/tmp',
+        }
         real = shutil.which('mv')
         assert real is not None
         if self.rng.random() < 0.5:
@@ -98,6 +106,15 @@ class Sweep:
         """Schedule under fire until a call exits 0; then judge."""
         self.prepare()
         self.figures.sweeps += 1
+        try:
+            self.finish()
+        except BaseException:
+            for victim in find_marked(self.mark):
+                kill(victim, self.mark)
+            raise
+        self.judge()
+
+    def finish(self) -> None:
         for _ in range(CALLS_AT_MOST):
             rivals = 2 if self.budget and self.rng.random() < 0.2 else 1
             codes = self.call(rivals)
@@ -107,46 +124,41 @@ class Sweep:
         else:
             raise AssertionError(f'not finished after {CALLS_AT_MOST} calls: {self.folder}')
         self.settle()
-        self.judge()
 
     def call(self, count: int) -> list[int]:
         """Run `count` schedulers at once and strike while they live; return their codes."""
-        outputs = [open(self.folder / f'call-{self.figures.calls + n}.txt', 'w') for n in range(count)]
-        self.figures.calls += count
-        schedulers = [
-            subprocess.Popen(
-                [sys.executable, '-m', 'kwdagger', 'schedule', '--root_dpath=out', '--run=1',
-                 *self.words, f'--params={PARAMS}'],
-                cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
-                stdout=output, stderr=subprocess.STDOUT,
-            )
-            for output in outputs
-        ]  # fmt: skip
-        for output in outputs:
-            output.close()
+        schedulers = [self.start(self.folder / f'call-{n}.txt') for n in range(count)]
         pace = self.rng.choice([0.05, 0.15, 0.4])
         deadline = time.monotonic() + CALL_SECONDS
         while any(scheduler.poll() is None for scheduler in schedulers):
+            time.sleep(self.rng.expovariate(1 / pace) if self.budget else 0.02)
             if self.budget:
-                time.sleep(self.rng.expovariate(1 / pace))
                 self.strike()
-            else:
-                time.sleep(0.02)
             assert time.monotonic() < deadline, f'no end of a call in {self.folder}: {self.left()}'
-        for output in outputs:
-            text = Path(output.name).read_text()
-            assert 'Traceback' not in text, f'{output.name}: {text}'
+        for path in self.folder.glob('call-*.txt'):
+            assert 'Traceback' not in path.read_text(), path.read_text()
         return [scheduler.returncode for scheduler in schedulers]
+
+    def start(self, log: Path) -> subprocess.Popen[bytes]:
+        self.figures.calls += 1
+        command = ['schedule', '--root_dpath=out', '--run=1', *self.words, f'--params={PARAMS}']
+        with open(log, 'w') as output:
+            return subprocess.Popen(
+                [sys.executable, '-m', 'kwdagger', *command],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
 
     def strike(self) -> None:
         """Kill one process of a kind chosen first, so that rare kinds get their share."""
         kinds = by_kind(find_marked(self.mark))
-        # Without its scheduler a call is soon over, and a young one is alone: spare most.
-        if not kinds or (len(kinds) == 1 and self.rng.random() < 0.9):
-            return
         names = sorted(kinds)
-        weights = [0.2 if name == 'scheduler' else 1.0 for name in names]
-        kind = self.rng.choices(names, weights)[0]
+        if not names or self.rng.random() > max(map(eagerness, names)):
+            return
+        kind = self.rng.choices(names, [eagerness(name) for name in names])[0]
         if kill(self.rng.choice(kinds[kind]), self.mark):
             self.figures.kills[kind] += 1
             self.budget -= 1
@@ -214,6 +226,12 @@ class Sweep:
         assert 'passed' not in [other['state'] for other in filed], (run, filed)
         lost = groups - {other.get('pgid') for other in [*filed, record]}
         assert not lost, (run, 'attempts that are not on file', lost)
+
+
+def eagerness(kind: str) -> float:
+    """How eagerly a kind is struck: what jobs consist of first, so that calls get somewhere."""
+    inside = ('program', 'child of a program', 'job shell', 'run script', 'file helper')
+    return 1.0 if kind in inside else 0.1
 
 
 def seal(lines: Sequence[str]) -> str:

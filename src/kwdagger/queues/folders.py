@@ -46,16 +46,26 @@ def _sweep(base: str) -> None:
 
 
 def _is_idle(folder: str) -> bool:
-    """Whether no pack of a tmux queue runs: its shells have no children."""
+    """Whether no pack of a tmux queue runs; its shells may wait for one that never will."""
     shown = run_tmux(tmux_environment(folder), 'list-panes', '-a', '-F', '#{pane_pid}')
-    for pid in shown.stdout.decode().split():
-        try:
-            with open(f'/proc/{pid}/task/{pid}/children', encoding='ascii') as file:
-                if file.read().strip():
-                    return False
-        except OSError:
-            continue
-    return True
+    return not any(_runs_pack(pid) for pid in shown.stdout.decode().split())
+
+
+def _runs_pack(shell: str) -> bool:
+    try:
+        with open(f'/proc/{shell}/task/{shell}/children', encoding='ascii') as file:
+            children = file.read().split()
+    except OSError:
+        return False
+    return any(b'/pack-' in _command_line(child) for child in children)
+
+
+def _command_line(pid: str) -> bytes:
+    try:
+        with open(f'/proc/{pid}/cmdline', 'rb') as file:
+            return file.read()
+    except OSError:
+        return b''
 
 
 def tmux_environment(folder: str) -> dict[str, str]:

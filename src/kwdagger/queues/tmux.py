@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kwdagger.errors import UserError
@@ -32,7 +34,13 @@ class TmuxRun:
     def finished(self) -> bool:
         """Whether every queue job has left its mark, or the tmux server is gone."""
         self.left = [job for job in self.left if not _has_mark(job)]
-        return not self.left or not self.sessions()
+        if not self.left:
+            return True
+        alive = self.sessions()
+        for worker in self.queue.workers:
+            if alive and worker.pathid not in alive:
+                _give_up(worker)
+        return not alive
 
     def events(self) -> Iterator[Mapping[str, Any]]:
         """Yield the new events of the journal."""
@@ -47,9 +55,19 @@ class TmuxRun:
         run_tmux(self.environment, 'kill-server')
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def sessions(self) -> bool:
-        """Whether the tmux server still has sessions."""
-        return run_tmux(self.environment, 'list-sessions').returncode == 0
+    def sessions(self) -> set[str]:
+        """Return the names of the tmux server's sessions; empty when it is gone."""
+        shown = run_tmux(self.environment, 'list-sessions', '-F', '#{session_name}')
+        return set(shown.stdout.decode().split())
+
+
+def _give_up(worker: Any) -> None:
+    """Make the marks that other workers wait for; what became of its jobs, the records tell."""
+    for job in worker.jobs:
+        signal = re.search(r'touch (\S+)$', job.command.strip()) if job.bookkeeper else None
+        mark = Path(signal[1]) if signal else job.pass_fpath
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
 
 
 def _has_mark(job: Any) -> bool:

@@ -184,7 +184,7 @@ kw_wait() {
 # What a failed program left running ends with it: the next attempt would meet it.
 kw_end_rest() {
     kw_child_pid=$kw_ended_pid
-    kill -s TERM -- "-$kw_child_pid" 2>/dev/null && kw_wait_for_group
+    kw_signal_group TERM && kw_wait_for_group
     kw_child_pid=
 }
 
