@@ -31,10 +31,15 @@ def coerce_slurm_options(options: SlurmOptions) -> dict[str, Value]:
 
 
 def layer_slurm_options(*layers: SlurmOptions) -> dict[str, Value]:
-    """Merge requests key by key; a later layer wins."""
+    """Merge requests key by key; a later layer wins and its keys come last.
+
+    So of two spellings of one option the last is the stronger layer's.
+    """
     merged: dict[str, Value] = {}
     for layer in layers:
-        merged.update(coerce_slurm_options(layer))
+        for name, value in coerce_slurm_options(layer).items():
+            merged.pop(name, None)
+            merged[name] = value
     return merged
 
 
