@@ -15,8 +15,20 @@ if TYPE_CHECKING:
     from kwdagger.queues.running import RunningQueue
 
 _CMD_QUEUE = ('serial', 'tmux', 'slurm')
-_RUNNERS = {'serial': 'kwdagger.queues.serial', 'tmux': 'kwdagger.queues.tmux'}
-_PROGRAMS = {'tmux': 'tmux', 'slurm': 'sbatch'}
+_RUNNERS = {
+    'serial': 'kwdagger.queues.serial',
+    'tmux': 'kwdagger.queues.tmux',
+    'slurm': 'kwdagger.queues.slurm.runner',
+}
+_PROGRAMS = {
+    'tmux': ('tmux', "install Debian's package tmux, or use --backend=serial"),
+    'slurm': (
+        'sbatch',
+        "log in to a host of the cluster, install Debian's package slurm-client, or use "
+        '--backend=tmux',
+    ),
+}
+"""Backend -> the program that it needs, and what to do where that is missing."""
 
 
 def backend_names() -> list[str]:
@@ -36,11 +48,10 @@ def check_backend(name: str, will_run: bool = True) -> None:
             f'unknown backend {name!r}{did_you_mean(name, backend_names())}; '
             f'backends are {", ".join(backend_names())}'
         )
-    program = _PROGRAMS.get(name)
+    program, way_out = _PROGRAMS.get(name, ('', ''))
     if will_run and program and shutil.which(program) is None:
         raise InvalidValue(
-            f'backend {name!r} needs the program {program!r}, which is not on PATH; install it '
-            f'or use --backend=serial'
+            f'backend {name!r} needs the program {program!r}, which is not on PATH: {way_out}'
         )
 
 

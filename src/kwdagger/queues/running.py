@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from kwdagger.queues.entry import Pack
 from kwdagger.rundir.journal import read_events
@@ -28,6 +28,29 @@ class RunningQueue(Protocol):
 
     def close(self) -> None:
         """Remove what the queue left behind; of a detached one, only what is ours alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What was left to a queue that lives without us.
+
+    Attributes:
+        jobs: submitted now, in so many `arrays`. waiting: jobs that the queue has no room for.
+        trouble: why, in the queue's own words.
+    """
+
+    jobs: int
+    arrays: int
+    waiting: int
+    trouble: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class DetachableQueue(RunningQueue, Protocol):
+    """A queue that can be left running."""
+
+    def handover(self) -> Handover | None:
+        """Return what was left to the queue; None while we follow it to its end."""
 
 
 @dataclass(slots=True)

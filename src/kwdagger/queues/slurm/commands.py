@@ -22,6 +22,7 @@ from kwdagger.queues.slurm.parsing import (
 
 _TIMEOUT_SECONDS = 60.0
 _MOST_IDS_A_CALL = 500
+_NARROWING = ('SQUEUE_', 'SCANCEL_', 'SBATCH_WAIT', 'SBATCH_ARRAY_INX', 'SBATCH_TEST_ONLY')
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Slurm:
                 timeout=timeout_seconds or self.timeout_seconds,
                 check=False,
                 start_new_session=True,
-                env={**os.environ, 'SLURM_BITSTR_LEN': '0', 'LC_ALL': 'C'},
+                env=_environment(),
             )
         except subprocess.TimeoutExpired as late:
             return Answer(None, _text(late.stdout), _text(late.stderr))
@@ -147,6 +148,12 @@ class Slurm:
     def _view(self, *words: str) -> QueueView | None:
         answer = self.run(['squeue', '--noheader', f'--format={QUEUE_FORMAT}', *words])
         return parse_queue(answer.output) if answer.status == 0 else None
+
+
+def _environment() -> dict[str, str]:
+    """Return ours, without what would narrow down what Slurm's programs show or do."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(_NARROWING)}
+    return {**kept, 'SLURM_BITSTR_LEN': '0', 'LC_ALL': 'C'}
 
 
 def command_line(words: Sequence[str]) -> str:

@@ -109,6 +109,11 @@ def classify(message: str) -> Trouble:
     return 'transient' if _TRANSIENT.search(message) else 'permanent'
 
 
+def is_vague(message: str) -> bool:
+    """Whether Slurm named no limit: where nothing is in the queue, none will ever allow it."""
+    return bool(_POLICY.search(message)) and not _SUBMIT_LIMIT.search(message)
+
+
 def plain_message(text: str) -> str:
     """Return what a program said on stderr in one line, without its own name."""
     lines = (_NOISE.sub('', line.strip()) for line in text.splitlines())
