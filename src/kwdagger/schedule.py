@@ -85,7 +85,9 @@ class ScheduleEvaluationConfig(OptionsConfig):
     other_session_handler = scfg.Value(
         'ask', type=str, help='accepted; our tmux sessions have a server of their own'
     )
-    monitor = scfg.Value('inline', type=str, help='inline, or none for no live display')
+    monitor = scfg.Value(
+        'inline', type=str, help='inline, or none for no live display (slurm: submit and exit)'
+    )
     skip_existing = scfg.Value(
         False, isflag=True, help='accepted; finished jobs are always skipped'
     )
@@ -128,9 +130,7 @@ def run_schedule(config: Mapping[str, Any]) -> int:
     if not config['run']:
         return offer_script(prepared, config)
     end = execute(prepared, config)
-    if end.signal is not None:
-        return 128 + end.signal
-    return 0 if end.outcome.complete else 1
+    return end.exit_code
 
 
 def build_schedule(config: Mapping[str, Any]) -> tuple[CompiledPipeline, Any]:
@@ -288,6 +288,10 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
             lambda total: progress_view(total, quiet or config['monitor'] == 'none'),
             plan_text.print_text if not quiet else lambda text: None,
         )
+    if end.handover is not None:
+        if not quiet or end.exit_code:
+            outcome_text.print_handover(end.handover, end.outcome, plan.root)
+        return end
     if not quiet or not end.outcome.complete:
         seconds = time.monotonic() - started
         outcome_text.print_outcome(end.outcome, seconds, plan.root, end.reasons)
@@ -323,6 +327,7 @@ def run_options(config: Mapping[str, Any], prepared: Prepared) -> RunOptions:
         workers=int(config['tmux_workers']),
         devices=devices,
         around=around(config, devices),
+        detach=config['backend'] == 'slurm' and config['monitor'] == 'none',
     )
 
 

@@ -24,8 +24,7 @@ _PROGRAMS = {
     'tmux': ('tmux', "install Debian's package tmux, or use --backend=serial"),
     'slurm': (
         'sbatch',
-        "log in to a host of the cluster, install Debian's package slurm-client, or use "
-        '--backend=tmux',
+        "install Debian's package slurm-client on a host of the cluster, or use --backend=tmux",
     ),
 }
 """Backend -> the program that it needs, and what to do where that is missing."""

@@ -39,10 +39,10 @@ class Handover:
         trouble: why, in the queue's own words.
     """
 
-    jobs: int
-    arrays: int
-    waiting: int
-    trouble: tuple[str, ...] = ()
+    jobs: int = 0
+    arrays: int = 0
+    waiting: int = 0
+    trouble: str = ''
 
 
 @runtime_checkable

@@ -77,6 +77,31 @@ def print_outcome(
     print_text(f'results: {root}')
 
 
+class HandoverLike(Protocol):
+    """What was left to a queue: see the queues room."""
+
+    @property
+    def jobs(self) -> int: ...
+    @property
+    def arrays(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def trouble(self) -> str: ...
+
+
+def print_handover(handover: HandoverLike, outcome: OutcomeLike, root: str) -> None:
+    """Print what was left to a queue that lives without us, and how to look at it."""
+    if not handover.jobs and not handover.waiting:
+        print_text(f'nothing to submit: {summary_line(outcome)}')
+    else:
+        arrays = f'{handover.arrays} array' + 's' * (handover.arrays != 1)
+        print_text(f'submitted {handover.jobs} jobs in {arrays}; kwdagger status {root} shows them')
+    if handover.waiting:
+        trouble = f' ({handover.trouble})' if handover.trouble else ''
+        print_text(f'{handover.waiting} jobs wait for a place{trouble}: run the same command again')
+
+
 def summary_line(outcome: OutcomeLike) -> str:
     """Return the counts in one line."""
     parts = [f'{outcome.done} of {outcome.total} jobs done']

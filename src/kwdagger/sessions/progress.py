@@ -76,6 +76,14 @@ def stop_signals() -> Iterator[StopRequest]:
 def follow(running: RunningQueue, view: ProgressView, total: int, stop: StopRequest) -> Counts:
     """Show progress until the queue has ended; pass a stop request on to it once."""
     counts = Counts(total)
+    try:
+        _follow(running, view, counts, stop)
+    finally:
+        view.close(counts)
+    return counts
+
+
+def _follow(running: RunningQueue, view: ProgressView, counts: Counts, stop: StopRequest) -> None:
     wait = _SHORTEST_WAIT
     passed_on = None
     while True:
@@ -83,14 +91,12 @@ def follow(running: RunningQueue, view: ProgressView, total: int, stop: StopRequ
         failures = [name for event in running.events() if (name := _count(event, counts))]
         view.update(counts, failures)
         if ended:
-            break
+            return
         if stop.number is not None and stop.number != passed_on:
             passed_on = stop.number
             running.stop(stop.number)
         time.sleep(wait)
         wait = min(wait * 1.3, _LONGEST_WAIT)
-    view.close(counts)
-    return counts
 
 
 def _count(event: Mapping[str, Any], counts: Counts) -> str | None:

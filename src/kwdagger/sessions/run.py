@@ -12,6 +12,7 @@ from kwdagger.plan.job import Decision, Plan
 from kwdagger.plan.manifest import Surroundings
 from kwdagger.queues.entry import QueueEntry, QueueRequest
 from kwdagger.queues.registry import create_queue, start_queue
+from kwdagger.queues.running import DetachableQueue, Handover
 from kwdagger.rundir.fingerprints import Fingerprints
 from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.sessions.handout import Survey, hand_out, plan_facts, survey_plan
@@ -49,11 +50,32 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How a run ended, by which signal it was stopped, if any, and why jobs did not run."""
+    """How a run ended, by which signal it was stopped, if any, and why jobs did not run.
+
+    Attributes:
+        handover: what was left to a queue that lives without us; None if we saw it end.
+    """
 
     outcome: Outcome
     signal: int | None
     reasons: Mapping[str, str]
+    handover: Handover | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every job is done; of what was left to a queue, if every job is in it."""
+        if self.signal is not None:
+            return 128 + self.signal
+        if self.handover is None:
+            return 0 if self.outcome.complete else 1
+        return 1 if self.handover.waiting or self._missed else 0
+
+    @property
+    def _missed(self) -> bool:
+        """Whether jobs are neither done nor in a queue, where nothing was submitted."""
+        outcome = self.outcome
+        open_jobs = outcome.failed or outcome.held or outcome.unfinished
+        return bool(self.handover and not self.handover.jobs and open_jobs)
 
 
 def run_plan(
@@ -76,11 +98,15 @@ def run_plan(
     with stop_signals() as stop:
         while True:
             entries = hand_out(plan, survey, options.around, session.name, options.backend, tried)
+            handover = Handover() if options.detach else None
             if entries:
                 view = new_view(len(entries))
-                reasons.update(_run_entries(entries, session, options, view, stop))
+                why, handover = _run_entries(entries, session, options, view, stop)
+                reasons.update(why)
             facts = plan_facts(plan)
             outcome = outcome_of(plan, decisions, facts)
+            if handover is not None:
+                return RunEnd(outcome, stop.number, reasons, handover)
             tried = tried_since(first, facts)
             again = jobs_to_retry(plan, decisions, facts, tried)
             if again and stop.number is None:
@@ -106,10 +132,11 @@ def _run_entries(
     options: RunOptions,
     view: ProgressView,
     stop: StopRequest,
-) -> Mapping[str, str]:
+) -> tuple[Mapping[str, str], Handover | None]:
     running = start_queue(options.backend, _request(entries, session, options))
     try:
-        return follow(running, view, len(entries), stop).reasons
+        reasons = follow(running, view, len(entries), stop).reasons
+        return reasons, running.handover() if isinstance(running, DetachableQueue) else None
     finally:
         running.close()
 

@@ -70,11 +70,13 @@ class Slurm:
 
     Attributes:
         calls: how often each program was called.
+        trouble: why `queue` or `find` got no answer the last time.
     """
 
     user: str = field(default_factory=getpass.getuser)
     timeout_seconds: float = _TIMEOUT_SECONDS
     calls: dict[str, int] = field(default_factory=dict)
+    trouble: str = ''
 
     def run(self, words: Sequence[str], timeout_seconds: float | None = None) -> Answer:
         """Run one program to its end, apart from signals of our terminal.
@@ -147,7 +149,11 @@ class Slurm:
 
     def _view(self, *words: str) -> QueueView | None:
         answer = self.run(['squeue', '--noheader', f'--format={QUEUE_FORMAT}', *words])
-        return parse_queue(answer.output) if answer.status == 0 else None
+        if answer.status == 0:
+            self.trouble = ''
+            return parse_queue(answer.output)
+        self.trouble = answer.message
+        return None
 
 
 def _environment() -> dict[str, str]:

@@ -18,7 +18,7 @@ from kwdagger.queues.slurm.arrays import plan_arrays
 from kwdagger.queues.slurm.commands import Slurm
 from kwdagger.queues.slurm.limits import Charge, read_limits
 from kwdagger.queues.slurm.options import canonical_options
-from kwdagger.queues.slurm.parsing import QueueView
+from kwdagger.queues.slurm.parsing import QueueView, classify
 from kwdagger.queues.slurm.submission import Dropped, Submitter, write_arrays
 from kwdagger.queues.slurm.watch import Watch
 from kwdagger.rundir.journal import append_event
@@ -95,14 +95,21 @@ class SlurmRun:
             sum(len(one.tasks) for one in sent),
             len({one.array for one in sent}),
             self.submitter.waiting,
-            tuple(self.submitter.trouble.splitlines()[:1]),
+            self.submitter.trouble,
         )
 
     def begin(self, view: QueueView | None) -> None:
-        """Submit for the first time."""
+        """Submit for the first time.
+
+        Raises:
+            UserError: Slurm cannot be used here.
+        """
         self._answered = self.clock()
+        trouble = self.submitter.slurm.trouble
         if view is not None:
             self._submit(view.total)
+        elif classify(trouble) == 'permanent':
+            self._fail(f'Slurm cannot be used: {trouble}')
 
     def _poll(self) -> None:
         started = self.clock()
@@ -180,7 +187,7 @@ class SlurmRun:
     def _check_patience(self) -> None:
         """Give up while not everything was submitted once; later Slurm may be away for long."""
         if not self._settled and self.clock() > self._answered + _PATIENCE_SECONDS:
-            why = self.submitter.trouble or 'squeue fails'
+            why = self.submitter.slurm.trouble or self.submitter.trouble
             self._fail(f'Slurm does not answer: {why}')
 
     def _fail(self, message: str) -> None:

@@ -65,7 +65,9 @@ class Watch:
 
     def _look(self, entry: QueueEntry) -> Iterator[dict[str, Any]]:
         status = _final(entry)
-        if status is None:
+        if status is None and self._holder_of(entry) and not live_claim(entry.rundir):
+            yield self._give_up(entry)
+        elif status is None:
             self._unrecorded.append((self.clock(), entry))
         else:
             yield self._end(entry, status.state, status.exit_code, status.reason)
