@@ -10,6 +10,7 @@ from kwdagger.errors import did_you_mean
 
 VERBS = {
     'schedule': 'expand a parameter matrix over a pipeline and run what is not done',
+    'status': 'show what became of a sweep, what runs now, why things failed',
     'aggregate': 'turn finished runs into tables and a report',
     'cancel': 'end what runs and what is queued under a results folder',
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from kwdagger.reporting.durations import duration_text
 from kwdagger.reporting.plan_text import print_text
-from kwdagger.reporting.progress_view import duration_text
 
 _SHOWN_FAILURES = 5
 _SHOWN_UNFINISHED = 3

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from kwdagger.reporting.durations import duration_text
 from kwdagger.reporting.plan_text import print_text
 
 _LINE_EVERY_SECONDS = 5.0
@@ -115,15 +116,3 @@ def _eta_text(counts: CountsLike, started: float) -> str:
         return ''
     seconds = (time.monotonic() - started) / counts.ended * (counts.total - counts.ended)
     return f', about {duration_text(seconds)} left'
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration as people say it: ``4.2 s``, ``3 min 20 s``, ``5 h 3 min``."""
-    if seconds < 10:
-        return f'{seconds:.1f} s'
-    whole = round(seconds)
-    if whole < 60:
-        return f'{whole} s'
-    if whole < 3600:
-        return f'{whole // 60} min {whole % 60} s'
-    return f'{whole // 3600} h {whole % 3600 // 60} min'

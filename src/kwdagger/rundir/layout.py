@@ -120,6 +120,16 @@ def results_index_path(root: str) -> str:
     return os.path.join(root, _SCHEDULE_NAME, 'results_index.json')
 
 
+def state_index_path(root: str) -> str:
+    """What became of the runs under a root, each valid while its directory is unchanged."""
+    return os.path.join(root, _SCHEDULE_NAME, 'state_index.json')
+
+
+def is_inner_name(name: str) -> bool:
+    """Whether a folder of that name under a root holds no run directories."""
+    return name == _SCHEDULE_NAME or name.startswith('.')
+
+
 @dataclass(frozen=True, slots=True)
 class SessionDirectory:
     """The files of one schedule call under a root."""

@@ -1,0 +1,292 @@
+"""What became of every run under a root, and which of them somebody will still run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TypeAlias
+
+from kwdagger.errors import InvalidValue, MissingFile, UnknownName, did_you_mean
+from kwdagger.rundir.claims import judge_process
+from kwdagger.rundir.journal import has_live_writer
+from kwdagger.rundir.layout import RunDirectory, SessionDirectory, most_recent_path
+from kwdagger.rundir.run_state import FAILED_STATES, RunDetails, RunState
+from kwdagger.rundir.runs import find_run, find_runs
+from kwdagger.rundir.session_files import list_sessions, read_plan
+from kwdagger.rundir.state_index import StateIndex
+
+_WAITING = ('queued', 'not_started')
+_BOUND_QUEUES = ('serial',)  # start nothing more once their scheduler is gone
+_UNKNOWN_DEPTH = 3  # how deep to look for runs in a folder that no schedule call has recorded
+
+
+@dataclass(frozen=True, slots=True)
+class RootStatus:
+    """Every run under a root.
+
+    Attributes:
+        root: as it was given. session: the one to which `runs` is restricted, if any.
+        runs: with the states ``held`` and ``not_started`` told from ``queued``.
+        nodes: names of nodes in the order of the latest plan.
+    """
+
+    root: str
+    session: str | None
+    runs: tuple[RunState, ...]
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What one schedule call was about, by process id.
+
+    Attributes:
+        places: run directories relative to the root. depends: ids of predecessors.
+        wanted: whether the call was to run the job.
+    """
+
+    session: str
+    places: Mapping[str, str]
+    depends: Mapping[str, Sequence[str]]
+    wanted: Mapping[str, bool]
+    nodes: tuple[str, ...]
+
+
+PlanReader: TypeAlias = Callable[[str], Planned]
+"""Session name -> what that call was about."""
+
+
+class RootReader:
+    """Reads a root, as often as asked; only what changed is read again."""
+
+    def __init__(self, root: str, session: str | None = None) -> None:
+        """Check that there is something to read.
+
+        Raises:
+            UserError: no such folder, no results in it, no such session.
+        """
+        self._root = root
+        self._session = session
+        _check_root(root)
+        if session is not None:
+            _check_session(root, session)
+        self._index = StateIndex(root)
+
+    def read(self) -> RootStatus:
+        """Return what became of every run."""
+        self._index.begin()
+        plans: PlanReader = cache(lambda name: read_planned(self._root, name))
+        latest = self._session or latest_session(self._root)
+        plan = plans(latest) if latest else None
+        if self._session is None:
+            deepest = _UNKNOWN_DEPTH if latest is None else None
+            runs = [self._index.read(found) for found in find_runs(self._root, deepest)]
+            if latest is None:
+                _check_unrecorded(self._root, runs)
+        else:
+            runs = []
+        if plan is not None:
+            runs += self._planned_elsewhere(plan, runs)
+        self._index.save(whole=self._session is None)
+        settled = settle(self._root, runs, plan, plans)
+        return RootStatus(self._root, self._session, tuple(settled), plan.nodes if plan else ())
+
+    def _planned_elsewhere(self, plan: Planned, runs: Iterable[RunState]) -> list[RunState]:
+        """The plan's runs that are not among `runs`: in other places, or not yet made."""
+        known = {run.process_id for run in runs}
+        added = []
+        for process_id, place in plan.places.items():
+            if process_id in known:
+                continue
+            found = find_run(self._root, place)
+            if found is not None:
+                added.append(replace(self._index.read(found), process_id=process_id))
+            elif plan.wanted[process_id]:
+                details = RunDetails(session=plan.session)
+                added.append(RunState(place, process_id, 'not_started', None, details))
+        return added
+
+
+def _check_root(root: str) -> None:
+    if not os.path.isdir(root):
+        kind = 'is not a folder' if os.path.exists(root) else 'does not exist'
+        raise MissingFile(
+            f'results folder {root!r} {kind}; name the root_dpath of a schedule call: '
+            'kwdagger status ROOT'
+        )
+
+
+def _check_unrecorded(root: str, runs: Sequence[RunState]) -> None:
+    """Refuse a folder that no schedule call recorded, unless all that is in it are runs."""
+    above = os.path.abspath(root)
+    while above != os.path.dirname(above):
+        above = os.path.dirname(above)
+        if os.path.isfile(most_recent_path(above)):
+            raise InvalidValue(
+                f'{root!r} lies in a results folder: kwdagger status {_spelled(above)}'
+            )
+    for place in dict.fromkeys(os.path.dirname(run.place) for run in runs):
+        while place:
+            below = os.path.join(root, place)
+            if os.path.isfile(most_recent_path(below)):
+                raise InvalidValue(
+                    f'{root!r} is above a results folder: kwdagger status {_spelled(below)}'
+                )
+            place = os.path.dirname(place)
+    if not runs:
+        raise InvalidValue(
+            f'{root!r} holds no runs; name the root_dpath of a schedule call: kwdagger status ROOT'
+        )
+
+
+def _spelled(path: str) -> str:
+    return shlex.quote(min(os.path.relpath(path), os.path.abspath(path), key=len))
+
+
+def _check_session(root: str, name: str) -> None:
+    known = list_sessions(root)
+    if name not in known:
+        latest = latest_session(root)
+        hint = did_you_mean(name, known) or (f'; the latest is {latest!r}' if latest else '')
+        raise UnknownName(f'no session {name!r} under {root!r}{hint}')
+
+
+def latest_session(root: str) -> str | None:
+    """Return the name of the session whose plan was written last."""
+    latest, at = None, -1
+    for name in list_sessions(root):
+        try:
+            written = os.stat(SessionDirectory(root, name).plan_path).st_mtime_ns
+        except OSError:
+            continue
+        if written > at:
+            latest, at = name, written
+    return latest
+
+
+def read_planned(root: str, session: str) -> Planned:
+    """Return what a schedule call was about."""
+    places, depends, wanted = {}, {}, {}
+    nodes: dict[str, None] = {}
+    with contextlib.suppress(ValueError, LookupError, TypeError):  # damaged: what can be read
+        for row in read_plan(SessionDirectory(root, session)):
+            name = row['id']
+            places[name] = row['rundir']
+            depends[name] = row['depends_on']
+            wanted[name] = row['run']
+            nodes[row['node']] = None
+    return Planned(session, places, depends, wanted, tuple(nodes))
+
+
+def settle(
+    root: str, runs: Sequence[RunState], latest: Planned | None, plans: PlanReader
+) -> list[RunState]:
+    """Tell runs that somebody will run from those that nobody will, and those held back."""
+    waiting = {run.process_id: run for run in runs if run.state in _WAITING}
+    if not waiting:
+        return list(runs)
+    alive = Schedulers(root)
+    states = {name: _expected(run, alive) for name, run in waiting.items()}
+    if latest and any(
+        state == 'queued' and waiting[name].details.session == latest.session
+        for name, state in states.items()
+    ):  # its scheduler is at work, and has not come to these yet
+        for name, run in waiting.items():
+            if run.details.session == latest.session and run.details.pid is None:
+                states[name] = 'queued'
+    broken = [run.process_id for run in runs if run.state in FAILED_STATES]
+    if broken:
+        depends = {name: predecessors(root, run, plans) for name, run in waiting.items()}
+        states.update(dict.fromkeys(held_back(depends, broken), 'held'))
+    return [
+        replace(run, state=states[run.process_id]) if run.process_id in states else run
+        for run in runs
+    ]
+
+
+class Schedulers:
+    """Which schedulers are still there to run what they queued."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._lives = cache(self._look)
+
+    def lives(self, details: RunDetails) -> bool:
+        """Whether the scheduler that queued a run lives, or its packs do without it.
+
+        Where that cannot be known, on another host, it is taken to live.
+        """
+        session = None if details.queue in _BOUND_QUEUES else details.session
+        return self._lives(details.host, details.boot_id, details.pid, details.pid_start, session)
+
+    def _look(
+        self,
+        host: str | None,
+        boot_id: str | None,
+        pid: int | None,
+        pid_start: int | None,
+        session: str | None,
+    ) -> bool:
+        if pid is None or pid_start is None:
+            return False
+        verdict = judge_process(
+            {'host': host, 'boot_id': boot_id, 'pid': pid, 'pid_start': pid_start}
+        )
+        if verdict != 'dead':
+            return True
+        if session is None:
+            return False
+        return has_live_writer(SessionDirectory(self._root, session).journal_dir)
+
+
+def _expected(run: RunState, alive: Schedulers) -> str:
+    if run.state == 'queued' and alive.lives(run.details):
+        return 'queued'
+    return 'not_started'
+
+
+def predecessors(root: str, run: RunState, plans: PlanReader) -> Sequence[str]:
+    """Return the ids of the runs that a run waits for: by its session's plan, else its links."""
+    if run.details.session is not None:
+        known = plans(run.details.session).depends.get(run.process_id)
+        if known is not None:
+            return known
+    return linked_predecessors(os.path.join(root, run.place))
+
+
+def linked_predecessors(rundir: str) -> list[str]:
+    """Return the ids of the runs to which a run directory links as its predecessors."""
+    folder = RunDirectory(rundir).pred_dir
+    try:
+        return [
+            name for node in os.listdir(folder) for name in os.listdir(os.path.join(folder, node))
+        ]
+    except OSError:
+        return []
+
+
+def held_back(depends: Mapping[str, Sequence[str]], broken: Iterable[str]) -> set[str]:
+    """Return the waiting jobs behind a failed one, near or far.
+
+    Args:
+        depends: predecessors of each waiting job. broken: failed jobs.
+
+    >>> sorted(held_back({'b': ['a'], 'c': ['b'], 'e': ['d']}, ['a']))
+    ['b', 'c']
+    """
+    after: dict[str, list[str]] = {}
+    for name, before in depends.items():
+        for other in before:
+            after.setdefault(other, []).append(name)
+    held: set[str] = set()
+    reached = list(broken)
+    while reached:
+        for name in after.get(reached.pop(), ()):
+            if name not in held:
+                held.add(name)
+                reached.append(name)
+    return held
