@@ -120,19 +120,19 @@ def status_report(
             any others come after these.
         now: with a time zone.
     """
-    counts: dict[str, Counter[str]] = {name: Counter() for name in nodes}
-    for run in runs:
-        counts.setdefault(run.node, Counter())[run.state] += 1
-    known = list(dict.fromkeys(nodes))
-    others = sorted(name for name in counts if name not in known)
+    counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for (node, state), count in Counter((run.node, run.state) for run in runs).items():
+        counts[node][state] = count
+    known = [name for name in nodes if name in counts]
+    others = sorted(counts.keys() - known)
     return StatusReport(
         root,
         session,
         now,
-        {name: counts[name] for name in [*known, *others] if counts[name]},
+        {name: counts[name] for name in [*known, *others]},
         _running_jobs(root, runs, now),
         _failure_groups(root, runs),
-        tuple(run.details.reason or '' for run in runs if run.state == 'unreadable'),
+        tuple(run.details.reason or run.place for run in runs if run.state == 'unreadable'),
         estimated_seconds(runs, now),
     )
 
@@ -220,7 +220,9 @@ def cause_line(run: RunState) -> str:
     """Return the line that says best why a run failed: its log's last, or what ended it."""
     details = run.details
     reason = details.reason or (
-        run.state if details.exit_code is None else f'exit code {details.exit_code}'
+        run.state.replace('_', ' ')
+        if details.exit_code is None
+        else f'exit code {details.exit_code}'
     )
     by_itself = run.state == 'failed' and not reason.startswith('output is missing')
     return (details.last_line if by_itself else '') or reason

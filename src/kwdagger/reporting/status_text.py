@@ -24,6 +24,7 @@ _SHOWN_RUNNING = 10
 _SHOWN_FAILURES = 10
 _SHOWN_UNREADABLE = 3
 _CLEAR_SCREEN = '\x1b[H\x1b[2J\x1b[3J'
+_LEFT = ('not_started', 'interrupted', 'cancelled')
 _WORDS = {'not_started': 'not started', 'node_failed': 'node failed'}
 
 
@@ -56,7 +57,7 @@ def print_failed(report: StatusReport) -> None:
 
 def status_lines(report: StatusReport, width: int = 80) -> list[str]:
     """Return the report as lines; tables and headings fit `width` where names allow."""
-    lines = [_headline(report)]
+    lines = _wrapped(_headline(report), width)
     if not report.total:
         return lines
     lines += ['', *_count_lines(report.nodes, width)]
@@ -64,7 +65,7 @@ def status_lines(report: StatusReport, width: int = 80) -> list[str]:
         _running_lines(report, width),
         _failure_lines(report, width),
         _unreadable_lines(report),
-        _waiting_lines(report),
+        _waiting_lines(report, width),
     ):
         if section:
             lines += ['', *section]
@@ -85,26 +86,48 @@ def _counts_text(counts: Mapping[str, int]) -> str:
     )
 
 
-def _count_lines(nodes: Mapping[str, Mapping[str, int]], width: int) -> Iterator[str]:
-    """One row for each node; where the columns do not fit, the counts as running text."""
+def _count_lines(nodes: Mapping[str, Mapping[str, int]], width: int) -> list[str]:
+    """A table with a row for each node, or for each state; running text where neither fits."""
     states = [state for state in STATES if any(counts.get(state) for counts in nodes.values())]
-    head = ['node', *(_WORDS.get(state, state) for state in states), 'total']
-    rows = [
-        [name, *(str(counts.get(state) or '-') for state in states), str(sum(counts.values()))]
+    words = [_WORDS.get(state, state) for state in states]
+    cells = [[counts.get(state, 0) for state in states] for counts in nodes.values()]
+    turned = [list(column) for column in zip(*cells, strict=True)]
+    for table in (
+        _counted('node', words, list(nodes), cells),
+        _counted('state', list(nodes), words, turned),
+    ):
+        if max(map(len, table)) <= width:
+            return table
+    return [
+        line
         for name, counts in nodes.items()
+        for line in _wrapped(f'  {name}: {_counts_text(counts)}', width)
     ]
-    if len(rows) > 1:
-        sums = [sum(counts.get(state, 0) for counts in nodes.values()) for state in states]
-        rows.append(['all', *map(str, sums), str(sum(sums))])
-    table = _aligned([head, *rows])
-    if max(map(len, table)) <= width:
-        yield from table
-        return
-    for name, counts in nodes.items():
-        text = f'{name}: {_counts_text(counts)}'
-        yield from textwrap.wrap(
-            text, width, initial_indent='  ', subsequent_indent=' ' * 6, break_long_words=False
-        )
+
+
+def _counted(
+    corner: str, heads: Sequence[str], names: Sequence[str], cells: Sequence[Sequence[int]]
+) -> list[str]:
+    """A table of counts with their sums."""
+    rows = [[corner, *heads, *(['total'] if len(heads) > 1 else [])]]
+    sums = [sum(column) for column in zip(*cells, strict=True)]
+    named = [*zip(names, cells, strict=True), *([('all', sums)] if len(names) > 1 else [])]
+    for name, counts in named:
+        total = [str(sum(counts))] if len(heads) > 1 else []
+        rows.append([name, *(str(count or '-') for count in counts), *total])
+    return _aligned(rows)
+
+
+def _wrapped(text: str, width: int, indent: int = 6) -> list[str]:
+    """Text in lines of `width`; words such as paths stay whole."""
+    return textwrap.wrap(
+        text.lstrip(),
+        width,
+        initial_indent=text[: len(text) - len(text.lstrip())],
+        subsequent_indent=' ' * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -175,10 +198,11 @@ def _group_lines(group: FailureGroup, width: int) -> Iterator[str]:
     words = [
         _WORDS.get(state, state)
         for state in STATES
-        if group.states.get(state) and state != 'failed' and state not in group.cause
+        if group.states.get(state) and state != 'failed'
     ]
-    text = f'{group.count} x {", ".join(words)}{": " if words else ""}{group.cause}'
-    yield from textwrap.wrap(text, width, initial_indent='  ', subsequent_indent=' ' * 6)
+    words = [word for word in words if word not in group.cause]
+    text = f'  {group.count} x {", ".join(words)}{": " if words else ""}{group.cause}'
+    yield from _wrapped(text, width)
     if group.log is not None:
         yield f'      log: {group.log}'
     yield f'      again: bash {shlex.quote(group.script)}'
@@ -191,7 +215,7 @@ def _unreadable_lines(report: StatusReport) -> list[str]:
     return lines
 
 
-def _waiting_lines(report: StatusReport) -> list[str]:
+def _waiting_lines(report: StatusReport, width: int) -> list[str]:
     """What will not go on by itself, and what helps."""
     states = report.states
     lines = []
@@ -201,8 +225,6 @@ def _waiting_lines(report: StatusReport) -> list[str]:
     left = {name: states[name] for name in _LEFT if name in states}
     if left:
         verb = 'nobody runs it' if sum(left.values()) == 1 else 'nobody runs them'
-        lines.append(f'{_counts_text(left)}: {verb} now; the next `kwdagger schedule` does')
+        text = f'{_counts_text(left)}: {verb} now; the next `kwdagger schedule` does'
+        lines += _wrapped(text, width)
     return lines
-
-
-_LEFT = ('not_started', 'interrupted', 'cancelled')

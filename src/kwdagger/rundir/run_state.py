@@ -201,10 +201,15 @@ def _checked_record(text: str, path: str) -> Mapping[str, Any]:
         record = json.loads(text)
     except ValueError as problem:
         return {'state': UNREADABLE, 'reason': f'{path}: not valid JSON ({problem})'}
-    if not isinstance(record, dict) or record.get('state') not in _RECORDED:
+    if not isinstance(record, dict):
+        return {'state': UNREADABLE, 'reason': f'{path}: not a record'}
+    schema = record.get('schema')
+    if schema != SCHEMA:
+        newer = isinstance(schema, int) and schema > SCHEMA
+        kind = 'written by a newer kwdagger' if newer else 'not a schema'
+        return {'state': UNREADABLE, 'reason': f'{path}: schema {schema!r} is {kind}'}
+    if record.get('state') not in _RECORDED:
         return {'state': UNREADABLE, 'reason': f'{path}: not a record (no known state)'}
-    if record.get('schema') != SCHEMA:
-        return {'state': UNREADABLE, 'reason': f'{path}: schema {record.get("schema")!r}'}
     return record
 
 

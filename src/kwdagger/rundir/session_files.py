@@ -32,14 +32,20 @@ def write_plan(directory: SessionDirectory, rows: Iterable[Mapping[str, Any]]) -
 
 
 def read_plan(directory: SessionDirectory) -> Iterator[dict[str, Any]]:
-    """Yield the rows that `write_plan` wrote; none when there is no plan."""
+    """Yield the rows that `write_plan` wrote; none when there is no plan.
+
+    Raises:
+        ValueError: at the first line that is not JSON.
+    """
     try:
         content = read_bytes(directory.plan_path)
     except OSError:
         return
-    for line in content.decode('utf-8', 'surrogateescape').split('\n'):
-        if line:
-            yield json.loads(line)
+    lines = content.decode('utf-8', 'surrogateescape').split('\n')
+    try:  # all at once takes half the time
+        yield from json.loads(f'[{",".join(filter(None, lines))}]')
+    except ValueError:
+        yield from map(json.loads, filter(None, lines))
 
 
 def write_pack(directory: SessionDirectory, name: str, text: str) -> str:
