@@ -51,6 +51,7 @@ def work(tmp_path, monkeypatch):
     (tmp_path / 'prog.sh').write_text(PROGRAM)
     (tmp_path / 'pipe.yaml').write_text(PIPELINE)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('HOME', str(tmp_path))  # shells in tmux read its start-up files
     yield tmp_path
     (tmp_path / 'wait').unlink(missing_ok=True)
 
