@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from kwdagger.queues.folders import run_tmux, tmux_environment
 
 PROGRAM = """\
 for word; do
@@ -235,6 +238,15 @@ def test_tmux_goes_on_without_its_scheduler(work, start):
     Path('wait').unlink()
     until(lambda: states() == {'passed': 9})
     assert not document()['under_way']
+    end_tmux()
+
+
+def end_tmux():
+    """End the server that the killed scheduler left."""
+    for mark in Path('out').glob('_kwdagger_schedule/*/schedulers/*.json'):
+        folder = json.loads(mark.read_text())['queue']['folder']
+        run_tmux(tmux_environment(folder), 'kill-server')
+        shutil.rmtree(folder)
 
 
 def test_a_run_redone_after_indexing_is_seen(work):

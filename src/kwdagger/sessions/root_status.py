@@ -16,6 +16,7 @@ from kwdagger.rundir.journal import has_live_writer
 from kwdagger.rundir.layout import RunDirectory, SessionDirectory, most_recent_path
 from kwdagger.rundir.run_state import FAILED_STATES, RunDetails, RunState
 from kwdagger.rundir.runs import find_run, find_runs
+from kwdagger.rundir.schedulers import is_running
 from kwdagger.rundir.session_files import list_sessions, read_plan
 from kwdagger.rundir.state_index import StateIndex
 
@@ -191,12 +192,9 @@ def settle(
         return list(runs)
     alive = Schedulers(root)
     states = {name: _expected(run, alive) for name, run in waiting.items()}
-    if latest and any(
-        state == 'queued' and waiting[name].details.session == latest.session
-        for name, state in states.items()
-    ):  # its scheduler is at work, and has not come to these yet
-        for name, run in waiting.items():
-            if run.details.session == latest.session and run.details.pid is None:
+    if latest and is_running(SessionDirectory(root, latest.session)):
+        for name, run in waiting.items():  # it has not come to these yet
+            if run.details.pid is None and run.details.session == latest.session:
                 states[name] = 'queued'
     broken = [run.process_id for run in runs if run.state in FAILED_STATES]
     if broken:

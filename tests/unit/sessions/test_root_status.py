@@ -9,7 +9,9 @@ import pytest
 
 from kwdagger.rundir.claims import this_process
 from kwdagger.rundir.journal import has_live_writer
+from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.rundir.run_state import RunDetails, RunState
+from kwdagger.rundir.schedulers import mark_scheduler
 from kwdagger.sessions.root_status import Planned, held_back, settle
 
 ME = this_process()
@@ -113,5 +115,8 @@ def test_held_by_the_plan_or_by_links(tmp_path):
 
 
 def test_what_a_live_scheduler_has_not_yet_handed_out_is_queued(tmp_path):
-    runs = [run('a', **MINE, session='s'), run('b', 'not_started', session='s')]
-    assert settled(tmp_path, runs, plan({'a': [], 'b': []})) == {'a': 'queued', 'b': 'queued'}
+    session = SessionDirectory(str(tmp_path), 's')
+    runs = [run('a', 'not_started', session='s'), run('b', 'not_started')]
+    assert set(settled(tmp_path, runs, plan({'a': []})).values()) == {'not_started'}
+    mark_scheduler(session, 'serial')
+    assert settled(tmp_path, runs, plan({'a': []})) == {'a': 'queued', 'b': 'not_started'}
