@@ -12,6 +12,7 @@ VERBS = {
     'schedule': 'expand a parameter matrix over a pipeline and run what is not done',
     'status': 'show what became of a sweep, what runs now, why things failed',
     'aggregate': 'turn finished runs into tables and a report',
+    'accept': 'mark finished results that are out of date as current',
     'cancel': 'end what runs and what is queued under a results folder',
 }
 

@@ -13,9 +13,8 @@ import scriptconfig as scfg
 
 from kwdagger import __version__
 from kwdagger.errors import InvalidValue
-from kwdagger.matrix import exclude_items, expand, varied
-from kwdagger.plan.checks import Problem, check_keys, check_places, input_problems
-from kwdagger.plan.compile import compile_plan
+from kwdagger.matrix import varied
+from kwdagger.plan.checks import Problem, input_problems
 from kwdagger.plan.compiled import CompiledPipeline
 from kwdagger.plan.job import Plan
 from kwdagger.queues.devices import gpu_devices
@@ -25,6 +24,7 @@ from kwdagger.reporting.progress_view import progress_view
 from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.sessions.export import export_script
 from kwdagger.sessions.handout import Survey, new_reader, surroundings, survey_plan
+from kwdagger.sessions.planning import make_plan
 from kwdagger.sessions.run import RunEnd, RunOptions, planned_queue, run_plan
 from kwdagger.sessions.session import (
     check_session_name,
@@ -36,7 +36,7 @@ from kwdagger.sessions.session import (
 from kwdagger.specs.command_script import write_command_script
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
 from kwdagger.specs.references import reference_name
-from kwdagger.specs.request import ScheduleRequest, read_request
+from kwdagger.specs.request import ScheduleRequest
 from kwdagger.specs.yaml_text import dump_yaml
 
 
@@ -154,28 +154,24 @@ def build_schedule(config: Mapping[str, Any]) -> tuple[CompiledPipeline, Any]:
 def prepare(config: Mapping[str, Any]) -> Prepared:
     """Read, declare, expand, compile, decide. Touches nothing on disk."""
     check_options(config)
-    request = read_request(config['params'], config['pipeline'], config['slurm_options'])
-    rows = expand(request.grid, config['max_configs'])
-    notices = check_keys(request.pipeline, rows, bool(config['strict']), request.place)
-    check_keys(request.pipeline, exclude_items(request.grid), where=request.place)
-    given_root = os.fspath(config['root_dpath'])
     session = check_session_name(config['session'] or new_session_name())
-    plan = compile_plan(
-        request.pipeline,
-        rows,
-        os.path.abspath(os.path.expanduser(given_root)),
-        spelled_root=os.path.normpath(given_root),
+    planned = make_plan(
+        os.fspath(config['root_dpath']),
+        config['params'],
+        config['pipeline'],
+        slurm_options=config['slurm_options'],
+        session=session,
+        max_configs=config['max_configs'],
+        strict=bool(config['strict']),
         cache=bool(config['cache']),
         duplicate_policy=config['duplicate_policy'],
-        slurm_options=request.slurm_options,
-        session=session,
     )
-    check_places(plan)
+    plan = planned.plan
     reader = new_reader()
     rerun = config['rerun'] if config['cache'] else 'all'
     survey = survey_plan(plan, reader, rerun, bool(config['takeover']))
     problems = input_problems(plan, survey.decisions, reader.exists)
-    return Prepared(request, rows, plan, survey, problems, notices, session)
+    return Prepared(planned.request, planned.rows, plan, survey, problems, planned.notices, session)
 
 
 def check_options(config: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -23,6 +23,8 @@ class JobStatus:
             node_failed; or unreadable, when `reason` says why the record cannot be used.
         attempt: how many attempts there have been, this one included.
         fingerprints: `code`, `inputs`, `upstream` and `command` at that time.
+        accepted: when and by whom a result that was out of date was accepted, oldest first:
+            `at`, `by` and the `fingerprints` until then.
     """
 
     state: str
@@ -44,6 +46,7 @@ class JobStatus:
     queue_job: str | None = None
     version: str | None = None
     fingerprints: Mapping[str, Any] = field(default_factory=dict)
+    accepted: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def never_started(self) -> bool:
@@ -56,6 +59,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     'attempt': (int,),
     'exit_code': (int, type(None)),
     'fingerprints': (dict,),
+    'accepted': (list,),
 }
 
 
