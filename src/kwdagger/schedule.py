@@ -18,12 +18,13 @@ from kwdagger.plan.checks import Problem, input_problems
 from kwdagger.plan.compiled import CompiledPipeline
 from kwdagger.plan.job import Plan
 from kwdagger.queues.devices import gpu_devices
-from kwdagger.queues.registry import check_backend
+from kwdagger.queues.entry import QueueEntry
+from kwdagger.queues.registry import check_backend, check_request, submission_lines
 from kwdagger.reporting import outcome_text, plan_text
 from kwdagger.reporting.progress_view import progress_view
 from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.sessions.export import export_script
-from kwdagger.sessions.handout import Survey, new_reader, surroundings, survey_plan
+from kwdagger.sessions.handout import Survey, new_reader, planned_entries, surroundings, survey_plan
 from kwdagger.sessions.planning import make_plan
 from kwdagger.sessions.run import RunEnd, RunOptions, planned_queue, run_plan
 from kwdagger.sessions.session import (
@@ -170,8 +171,15 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     reader = new_reader()
     rerun = config['rerun'] if config['cache'] else 'all'
     survey = survey_plan(plan, reader, rerun, bool(config['takeover']))
+    for entry in cluster_entries(config['backend'], plan, survey):
+        check_request(config['backend'], entry)
     problems = input_problems(plan, survey.decisions, reader.exists)
     return Prepared(planned.request, planned.rows, plan, survey, problems, planned.notices, session)
+
+
+def cluster_entries(backend: str, plan: Plan, survey: Survey) -> list[QueueEntry]:
+    """Return what would be handed out to a cluster, whose options can be looked at before."""
+    return [] if backend in ON_THIS_MACHINE else planned_entries(plan, survey, backend)
 
 
 def check_options(config: Mapping[str, Any]) -> None:
@@ -213,6 +221,10 @@ def show(prepared: Prepared, config: Mapping[str, Any]) -> None:
         plan_text.print_varied(varied(prepared.rows))
         shown = config['print_commands']
         plan_text.print_commands(plan, decisions, None if shown == 'auto' else bool(shown))
+        session = SessionDirectory(plan.root, prepared.session)
+        entries = cluster_entries(config['backend'], plan, prepared.survey)
+        for line in submission_lines(config['backend'], entries, session):
+            plan_text.print_text(line)
     if config['print_queue'] is True:
         plan_text.print_graph('jobs:', CompiledPipeline(plan).proc_graph)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from kwdagger.errors import InvalidType, InvalidValue, UnknownName, did_you_mean
 
 if TYPE_CHECKING:
-    from kwdagger.queues.entry import QueueRequest
+    from kwdagger.queues.entry import QueueEntry, QueueRequest
     from kwdagger.queues.running import RunningQueue
+    from kwdagger.rundir.layout import SessionDirectory
 
 _CMD_QUEUE = ('serial', 'tmux', 'slurm')
 _RUNNERS = {
@@ -54,6 +55,29 @@ def check_backend(name: str, will_run: bool = True) -> None:
         )
 
 
+def check_request(backend: str, entry: QueueEntry) -> None:
+    """Refuse what a job asks for and its backend cannot pass on.
+
+    Raises:
+        InvalidValue, InvalidType: naming the job's node.
+    """
+    if backend == 'slurm':
+        from kwdagger.queues.slurm.options import sbatch_arguments
+
+        sbatch_arguments(entry.resources, entry.slurm_options, f'node {entry.node!r}')
+
+
+def submission_lines(
+    backend: str, entries: Sequence[QueueEntry], session: SessionDirectory
+) -> list[str]:
+    """Return the calls that a backend would make for a hand-out; none where it makes none."""
+    if backend != 'slurm' or not entries:
+        return []
+    from kwdagger.queues.slurm import preview
+
+    return preview.submission_lines(entries, session)
+
+
 def start_queue(backend: str, request: QueueRequest) -> RunningQueue:
     """Write and start a queue of a backend over a hand-out."""
     if backend in _RUNNERS:
@@ -75,6 +99,10 @@ def create_queue(backend: str, **options: Any) -> Any:
     for entry in entry_points(group='kwdagger.queues'):
         if entry.name == backend and backend not in _CMD_QUEUE:
             return entry.load()(**options)
+    if backend == 'slurm':
+        from kwdagger.queues.slurm.queue import SlurmQueue
+
+        return SlurmQueue(**options)
     import cmd_queue
 
     return cmd_queue.Queue.create(backend=backend, **options)

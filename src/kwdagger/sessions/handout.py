@@ -111,6 +111,16 @@ def hand_out(
     return list(entries.values())
 
 
+def planned_entries(plan: Plan, survey: Survey, queue: str) -> list[QueueEntry]:
+    """Return the entries that `hand_out` would return, if nobody comes between; write nothing."""
+    entries: dict[str, QueueEntry] = {}
+    for name, job in plan.jobs.items():
+        if survey.decisions[name].run:
+            before = _attempts(job, survey, queue, 0)
+            entries[name] = _entry(job, absolute(job.rundir, os.getcwd()), entries, before)
+    return list(entries.values())
+
+
 def _attempts(job: Job, survey: Survey, queue: str, tried: int) -> Attempts:
     """Return what earlier attempts lacked; read only where the request grows."""
     asked, status = job.resources, survey.facts[job.id].status
@@ -149,13 +159,17 @@ def _hand_out_one(
     )
     if outcome != 'queued':
         return None
-    depends = tuple(name for name in job.depends_on if name in entries)
-    script = RunDirectory(manifest.rundir).script_path
+    return _entry(job, manifest.rundir, entries, before)
+
+
+def _entry(
+    job: Job, rundir: str, entries: Mapping[str, QueueEntry], before: Attempts
+) -> QueueEntry:
     return QueueEntry(
         job.id,
-        manifest.rundir,
-        script,
-        depends,
+        rundir,
+        RunDirectory(rundir).script_path,
+        tuple(name for name in job.depends_on if name in entries),
         job.node.name,
         job.resources.grown(before.out_of_memory, before.out_of_time),
         job.slurm_options,

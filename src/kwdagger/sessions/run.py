@@ -15,7 +15,7 @@ from kwdagger.queues.registry import create_queue, start_queue
 from kwdagger.queues.running import DetachableQueue, Handover
 from kwdagger.rundir.fingerprints import Fingerprints
 from kwdagger.rundir.layout import SessionDirectory
-from kwdagger.sessions.handout import Survey, hand_out, plan_facts, survey_plan
+from kwdagger.sessions.handout import Survey, hand_out, plan_facts, planned_entries, survey_plan
 from kwdagger.sessions.outcome import Outcome, outcome_of
 from kwdagger.sessions.progress import (
     ProgressView,
@@ -157,7 +157,15 @@ def _request(
 
 
 def planned_queue(plan: Plan, survey: Survey, backend: str, name: str) -> Any:
-    """Return a queue with the plain command of each job that is to run; nothing is written."""
+    """Return a queue with each job that is to run; nothing is written.
+
+    Where a queue takes run directories it gets these, else the plain commands.
+    """
+    if backend == 'slurm':
+        queue = create_queue(backend, name=name, dpath=plan.root)
+        for entry in planned_entries(plan, survey, backend):
+            queue.submit_entry(entry)
+        return queue
     queue = create_queue(backend, name=name)
     for job_id, job in plan.jobs.items():
         if survey.decisions[job_id].run:

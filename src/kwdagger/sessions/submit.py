@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import Any
 
 from kwdagger import __version__
 from kwdagger.plan.job import Plan
+from kwdagger.plan.manifest import absolute
 from kwdagger.queues.registry import coerce_queue
 from kwdagger.sessions.handout import hand_out, new_reader, surroundings, survey_plan
 
@@ -24,16 +26,20 @@ def submit_plan(
     queue = coerce_queue(queue, DEFAULT_QUEUE_NAME)
     survey = survey_plan(plan, new_reader(), rerun)
     known = set(queue.named_jobs)
-    entries = {
-        entry.name: entry
-        for entry in hand_out(
-            plan, survey, surroundings(__version__, log=log, links=links), None, 'cmd_queue'
-        )
-    }
+    around = surroundings(__version__, log=log, links=links)
+    takes_entries = hasattr(queue, 'submit_entry')
+    session, kind = None, 'cmd_queue'
+    if takes_entries:
+        queue.root = queue.root or absolute(plan.root, os.getcwd())
+        session, kind = queue.session.name, 'slurm'
+    entries = {entry.name: entry for entry in hand_out(plan, survey, around, session, kind)}
     status = {}
     for name, decision in survey.decisions.items():
         if name in known:
             status[name] = 'duplicate_submission'
+        elif name in entries and takes_entries:
+            queue.submit_entry(entries[name])
+            status[name] = 'new_submission'
         elif name in entries:
             entry = entries[name]
             depends = [

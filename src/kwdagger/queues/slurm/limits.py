@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kwdagger.errors import UserError
+from kwdagger.queues.entry import QueueEntry
 from kwdagger.queues.slurm.commands import Slurm
+from kwdagger.queues.slurm.options import canonical_options
 from kwdagger.queues.slurm.parsing import parse_config, smallest
 
 _ACCOUNTING_SECONDS = 15.0
@@ -54,6 +57,19 @@ class Charge:
 
     account: str | None = None
     qos: str | None = None
+
+
+def charges(entries: Iterable[QueueEntry]) -> set[Charge]:
+    """Return whom the jobs are charged to."""
+    found = set()
+    for entry in entries:
+        options = canonical_options(entry.slurm_options)
+        found.add(Charge(_text(options.get('account')), _text(options.get('qos'))))
+    return found
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def read_limits(slurm: Slurm, charges: Iterable[Charge]) -> SiteLimits:

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kwdagger.errors import UserError
-from kwdagger.queues.entry import QueueEntry, QueueRequest
+from kwdagger.queues.entry import QueueRequest
 from kwdagger.queues.running import Handover
 from kwdagger.queues.slurm.arrays import plan_arrays
 from kwdagger.queues.slurm.commands import Slurm
-from kwdagger.queues.slurm.limits import Charge, read_limits
-from kwdagger.queues.slurm.options import canonical_options
+from kwdagger.queues.slurm.limits import charges, read_limits
 from kwdagger.queues.slurm.parsing import QueueView, classify
 from kwdagger.queues.slurm.submission import Dropped, Submitter, write_arrays
 from kwdagger.queues.slurm.watch import Watch
@@ -220,19 +219,6 @@ def start(request: QueueRequest) -> SlurmRun:
     run = SlurmRun(submitter, Watch(lambda: settle(session)), request.detach, journal)
     run.begin(slurm.queue())
     return run
-
-
-def charges(entries: Iterable[QueueEntry]) -> set[Charge]:
-    """Return whom the jobs are charged to."""
-    found = set()
-    for entry in entries:
-        options = canonical_options(entry.slurm_options)
-        found.add(Charge(_text(options.get('account')), _text(options.get('qos'))))
-    return found
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 def settle(session: SessionDirectory) -> int:

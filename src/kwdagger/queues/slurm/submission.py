@@ -196,13 +196,17 @@ class Submitter:
     def _take(self, first: int, last: int, job_id: str) -> None:
         array = self.arrays[self._at]
         append_submission(self.session, array.name, first, last, job_id)
-        self.sent.append(Sent(self._at, first, last, job_id))
-        self.live.add(job_id)
-        self.intact.add(job_id)
+        self.note_sent(Sent(self._at, first, last, job_id))
         self._lost = None
         self.trouble = ''
         self._pause, self._next_try = _FIRST_PAUSE_SECONDS, 0.0
         self._advance(last + 1)
+
+    def note_sent(self, sent: Sent) -> None:
+        """Let later arrays wait for it."""
+        self.sent.append(sent)
+        self.live.add(sent.job_id)
+        self.intact.add(sent.job_id)
 
     def _advance(self, task: int) -> None:
         self._task = task
