@@ -29,6 +29,7 @@ from kwdagger.sessions.planning import make_plan
 from kwdagger.sessions.run import RunEnd, RunOptions, planned_queue, run_plan
 from kwdagger.sessions.session import (
     check_session_name,
+    full_disk,
     new_session_name,
     prepare_root,
     record_session,
@@ -303,6 +304,8 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
     if not quiet or not end.outcome.complete:
         seconds = time.monotonic() - started
         outcome_text.print_outcome(end.outcome, seconds, plan.root, end.reasons)
+    if not end.outcome.complete and (trouble := full_disk(plan.root)):
+        plan_text.warn_text(f'warning: {trouble}')
     if end.signal is not None or end.outcome.unfinished:
         plan_text.print_text('the same command goes on from here')
     return end

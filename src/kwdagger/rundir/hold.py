@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kwdagger.rundir.claims import Claim, claim_numbers, judge_claim
-from kwdagger.rundir.files import replace_file, write_all
+from kwdagger.rundir.files import write_all
 from kwdagger.rundir.layout import STATUS_NAME, RunDirectory
 from kwdagger.rundir.status import JobStatus, read_status
 
@@ -43,8 +43,14 @@ class Hold:
         _withdraw(self.path)
 
     def abandon(self) -> None:
-        """Let go half-way. The claim stays, withdrawn: numbers must not fall, see `claim.sh`."""
-        replace_file(self.path, '{"schema":1,"withdrawn":true', os.getpid())
+        """Let go half-way. The claim stays, withdrawn: numbers must not fall, see `claim.sh`.
+
+        It is written over in place, which works on a full disk too.
+        """
+        with contextlib.suppress(OSError):
+            size = os.stat(self.path).st_size
+            file = os.open(self.path, os.O_WRONLY)
+            write_all(file, '{"schema":1,"withdrawn":true'.ljust(size - 1) + '\n')
 
 
 def hold(

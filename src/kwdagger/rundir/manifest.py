@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -210,8 +211,9 @@ def _link(run: RunDirectory, manifest: JobManifest) -> None:
     for before in manifest.predecessors:
         _relative_link(run.pred_link(before.node_name, before.process_id), before.rundir)
         if os.path.isdir(before.rundir):
-            back = RunDirectory(before.rundir)
-            _relative_link(back.succ_link(manifest.node_name, manifest.process_id), run.path)
+            link = RunDirectory(before.rundir).succ_link(manifest.node_name, manifest.process_id)
+            with contextlib.suppress(OSError):  # a finished run may have been made read-only
+                _relative_link(link, run.path)
 
 
 def _relative_link(link: str, target: str) -> None:

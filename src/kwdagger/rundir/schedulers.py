@@ -48,7 +48,7 @@ def note_queue(session: SessionDirectory, queue: Mapping[str, Any]) -> None:
 
 def unmark_scheduler(session: SessionDirectory) -> None:
     """Say that this process does not run the session any more."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         os.unlink(_own_path(session))
 
 

@@ -92,6 +92,7 @@ def hand_out(
     session: str | None,
     queue: str,
     tried: Mapping[str, int] | None = None,
+    refused: dict[str, str] | None = None,
 ) -> list[QueueEntry]:
     """Write the run directory of every job that is to run; return their entries in order.
 
@@ -99,13 +100,24 @@ def hand_out(
 
     Args:
         tried: process id -> attempts that this call has made at the job already.
+        refused: gets process id -> why its run directory cannot be written; such a job gets
+            no entry.
+
+    Raises:
+        OSError: a run directory cannot be written, and there is no `refused`.
     """
     entries: dict[str, QueueEntry] = {}
     for name, job in plan.jobs.items():
         decision = survey.decisions[name]
         if decision.run:
             before = _attempts(job, survey, queue, (tried or {}).get(name, 0))
-            entry = _hand_out_one(job, plan, survey, around, session, queue, entries, before)
+            try:
+                entry = _hand_out_one(job, plan, survey, around, session, queue, entries, before)
+            except OSError as problem:
+                if refused is None:
+                    raise
+                refused[name] = f'{problem.filename or job.rundir}: {problem.strerror}'
+                continue
             if entry is not None:
                 entries[name] = entry
     return list(entries.values())

@@ -97,7 +97,11 @@ def run_plan(
     first, tried = attempt_numbers(survey.facts), dict[str, int]()
     with stop_signals() as stop:
         while True:
-            entries = hand_out(plan, survey, options.around, session.name, options.backend, tried)
+            refused: dict[str, str] = {}
+            entries = hand_out(
+                plan, survey, options.around, session.name, options.backend, tried, refused
+            )
+            reasons.update(refused)
             handover = Handover() if options.detach else None
             if entries:
                 view = new_view(len(entries))
@@ -108,7 +112,9 @@ def run_plan(
             if handover is not None:
                 return RunEnd(outcome, stop.number, reasons, handover)
             tried = tried_since(first, facts)
-            again = jobs_to_retry(plan, decisions, facts, tried)
+            again = [
+                name for name in jobs_to_retry(plan, decisions, facts, tried) if name not in refused
+            ]
             if again and stop.number is None:
                 say(
                     f'trying again: {again[0]}' + (f' and {len(again) - 1} more' * (len(again) > 1))

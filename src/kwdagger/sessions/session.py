@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
 import platform
@@ -25,6 +26,9 @@ from kwdagger.rundir.schedulers import mark_scheduler, unmark_scheduler
 from kwdagger.rundir.session_files import write_most_recent, write_plan, write_session
 from kwdagger.specs.yaml_text import dump_yaml
 from kwdagger.values import Value
+
+_NEARLY_FULL_BYTES = 1 << 18
+_NEARLY_FULL_FILES = 16
 
 
 def new_session_name() -> str:
@@ -51,15 +55,35 @@ def prepare_root(root: str) -> None:
     Raises:
         InvalidValue: it cannot be made, or not be written.
     """
-    try:
+    with _writing(root):
         os.makedirs(root, exist_ok=True)
         with tempfile.TemporaryFile(dir=root):
             pass
+
+
+@contextmanager
+def _writing(root: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise InvalidValue(
             f'the results folder {root!r} cannot be written: {error.strerror}; '
-            f'choose another with --root_dpath'
+            f'{"make room, or " if full else ""}choose another with --root_dpath'
         ) from None
+
+
+def full_disk(root: str) -> str:
+    """Say so if the disk of the results is full, or nearly; otherwise return an empty text."""
+    try:
+        disk = os.statvfs(root)
+    except OSError:
+        return ''
+    if disk.f_bavail * disk.f_frsize < _NEARLY_FULL_BYTES:
+        return f'the disk of {root} is full: {disk.f_bavail * disk.f_frsize >> 10} KiB are left'
+    if disk.f_files and disk.f_favail < _NEARLY_FULL_FILES:
+        return f'the disk of {root} is full: it takes {disk.f_favail} more files'
+    return ''
 
 
 def record_session(
@@ -76,25 +100,29 @@ def record_session(
     Args:
         call: what else a later call has to know of the options: ``backend``, ``root_dpath``
             as it was given, and whether the session was ``named`` by the user.
+
+    Raises:
+        InvalidValue: the results folder cannot be written.
     """
     record = {**_who_and_where(directory.name, version), **call}
-    write_session(directory, record, dump_yaml(dict(config)))
     root = absolute(plan.root, os.getcwd())
-    write_plan(
-        directory,
-        (
-            {
-                'id': name,
-                'node': job.node.name,
-                'rundir': os.path.relpath(absolute(job.rundir, os.getcwd()), root),
-                'depends_on': list(job.depends_on),
-                'run': decisions[name].run,
-                'reason': decisions[name].reason,
-            }
-            for name, job in plan.jobs.items()
-        ),
-    )
-    write_most_recent(root, pipeline_record)
+    with _writing(root):
+        write_session(directory, record, dump_yaml(dict(config)))
+        write_plan(
+            directory,
+            (
+                {
+                    'id': name,
+                    'node': job.node.name,
+                    'rundir': os.path.relpath(absolute(job.rundir, os.getcwd()), root),
+                    'depends_on': list(job.depends_on),
+                    'run': decisions[name].run,
+                    'reason': decisions[name].reason,
+                }
+                for name, job in plan.jobs.items()
+            ),
+        )
+        write_most_recent(root, pipeline_record)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -15,6 +16,8 @@ import scriptconfig as scfg
 from kwdagger.errors import InvalidType, InvalidValue, UserError, did_you_mean
 from kwdagger.specs.yaml_text import load_yaml
 
+# What a disk or a mount answers, whoever writes to it.
+_PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
 _FLAG_WORDS = ('True', 'False', 'true', 'false', '1', '0')
 
 
@@ -76,6 +79,12 @@ def run_verb(
     except UserError as error:
         sys.stdout.flush()
         sys.stderr.write(f'error: {error}\n')
+        code = 2
+    except OSError as error:
+        if error.errno not in _PLACE_ERRORS:
+            raise
+        sys.stdout.flush()
+        sys.stderr.write(f'error: {error.filename or "cannot write"}: {error.strerror}\n')
         code = 2
     except KeyboardInterrupt:
         code = 130
