@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -42,7 +43,7 @@ class StatusConfig(OptionsConfig):
     @classmethod
     def main(cls, argv: Any = True, **kwargs: Any) -> None:
         """Run the verb; raise `SystemExit` when its exit code is not 0."""
-        run_verb(cls, show_status, argv, kwargs)
+        run_verb(cls, show_status, with_watch_spelled(argv), kwargs)
 
 
 __cli__ = StatusConfig
@@ -93,6 +94,18 @@ def watch(reader: RootReader, pause: float, as_json: bool) -> int:
         if not report.under_way:
             return 0
         time.sleep(pause)
+
+
+def with_watch_spelled(argv: Any) -> Any:
+    """Return a command line in which ``--watch ROOT`` does not take the root for its seconds."""
+    words = sys.argv[1:] if argv is True else argv
+    if not isinstance(words, (list, tuple)):
+        return argv
+    following = [*words[1:], '']
+    return [
+        '--watch=True' if word == '--watch' and not after[:1].isdigit() else word
+        for word, after in zip(words, following, strict=True)
+    ]
 
 
 def watch_seconds(option: Any) -> float | None:

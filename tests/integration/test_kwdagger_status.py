@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
+import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -341,9 +345,27 @@ def test_watch_ends_when_nothing_runs_or_waits(work, start):
 
 def test_watch_of_a_finished_sweep_shows_it_once(work):
     schedule()
-    assert status('out', '--watch').count('out: 9 runs') == 1
+    for words in (['out', '--watch'], ['--watch', 'out'], ['--watch', '5', 'out']):
+        assert status(*words).count('out: 9 runs') == 1
     lines = status('out', '--watch', '--json').splitlines()
     assert [json.loads(line)['total'] for line in lines] == [9]
+
+
+def test_watch_stays_in_its_place_on_a_terminal(work):
+    Path('fail').write_text('1\n2\n3\n')
+    schedule()
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 8, 60, 0, 0))
+    # readline sets these behind the back of os.environ, and they would win over the terminal
+    env = {name: text for name, text in os.environ.items() if name not in ('LINES', 'COLUMNS')}
+    done = subprocess.run([*STATUS, 'out', '--watch'], stdout=theirs, env=env, check=False)
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert done.returncode == 0
+    assert shown.startswith('\x1b[H\x1b[2Jout: 9 runs, 6 held, 3 failed\r\n')
+    assert shown.count('\n') == 7
+    assert shown.endswith('...\r\n')
 
 
 def test_watch_stops_at_once_on_ctrl_c(work, start):

@@ -23,7 +23,7 @@ from kwdagger.rundir.run_state import STATES
 _SHOWN_RUNNING = 10
 _SHOWN_FAILURES = 10
 _SHOWN_UNREADABLE = 3
-_CLEAR_SCREEN = '\x1b[H\x1b[2J\x1b[3J'
+_CLEAR_SCREEN = '\x1b[H\x1b[2J'
 _LEFT = ('not_started', 'interrupted', 'cancelled')
 _WORDS = {'not_started': 'not started', 'node_failed': 'node failed'}
 
@@ -36,12 +36,15 @@ def print_status(report: StatusReport) -> None:
 
 def print_status_again(report: StatusReport) -> None:
     """Print the report in the place of the last one; below it where there is no terminal."""
-    if sys.stdout.isatty():
-        sys.stdout.write(_CLEAR_SCREEN)
+    if not sys.stdout.isatty():
         print_status(report)
+        print(flush=True)
         return
-    print_status(report)
-    print(flush=True)
+    size = shutil.get_terminal_size((80, 24))
+    lines = status_lines(report, size.columns)
+    if len(lines) > size.lines - 1:  # its head is not to scroll away
+        lines = [*lines[: size.lines - 2], '...']
+    print(_CLEAR_SCREEN + '\n'.join(lines), flush=True)
 
 
 def print_document(report: StatusReport, indent: int | None = 2) -> None:
