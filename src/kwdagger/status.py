@@ -101,7 +101,7 @@ def with_watch_spelled(argv: Any) -> Any:
     words = sys.argv[1:] if argv is True else argv
     if not isinstance(words, (list, tuple)):
         return argv
-    following = [*words[1:], '']
+    following = [*words, ''][1:]
     return [
         '--watch=True' if word == '--watch' and not after[:1].isdigit() else word
         for word, after in zip(words, following, strict=True)
