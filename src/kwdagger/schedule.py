@@ -19,7 +19,12 @@ from kwdagger.plan.compiled import CompiledPipeline
 from kwdagger.plan.job import Plan
 from kwdagger.queues.devices import gpu_devices
 from kwdagger.queues.entry import QueueEntry
-from kwdagger.queues.registry import check_backend, check_request, submission_lines
+from kwdagger.queues.registry import (
+    check_backend,
+    check_backend_options,
+    check_request,
+    submission_lines,
+)
 from kwdagger.reporting import outcome_text, plan_text
 from kwdagger.reporting.progress_view import progress_view
 from kwdagger.rundir.layout import SessionDirectory
@@ -54,7 +59,7 @@ class ScheduleEvaluationConfig(OptionsConfig):
     )
     root_dpath = scfg.Value('./kwdagger_output', type=str, help='folder of the run directories')
     run = scfg.Value(False, isflag=True, help='0 prints the plan, 1 runs it')
-    backend = scfg.Value('serial', type=str, help='serial, tmux or slurm')
+    backend = scfg.Value('serial', type=str, help='serial, tmux, hyperqueue or slurm')
     rerun = scfg.Value(None, type=str, help='redo finished jobs: stale or all')
     explain = scfg.Value(False, isflag=True, help="print each job's reason and what changed")
     strict = scfg.Value(False, isflag=True, help='refuse parameters that no node declares')
@@ -79,6 +84,12 @@ class ScheduleEvaluationConfig(OptionsConfig):
     )
     queue_name = scfg.Value(None, type=str, help='name of the queue')
     tmux_workers = scfg.Value(8, help='sessions that run side by side (tmux)')
+    workers = scfg.Value(
+        None, help='cores of the embedded cluster (hyperqueue); also the workers of tmux'
+    )
+    hq_server_dir = scfg.Value(
+        None, type=str, help='folder of a HyperQueue server that runs already'
+    )
     devices = scfg.Value(None, type=str, help='GPU ids such as 0,1, or auto')
     virtualenv_cmd = scfg.Value(
         None, type=str, help='shell line that activates an environment, or auto'
@@ -88,7 +99,9 @@ class ScheduleEvaluationConfig(OptionsConfig):
         'ask', type=str, help='accepted; our tmux sessions have a server of their own'
     )
     monitor = scfg.Value(
-        'inline', type=str, help='inline, or none for no live display (slurm: submit and exit)'
+        'inline',
+        type=str,
+        help='inline, or none for no live display (slurm, hyperqueue server: submit and exit)',
     )
     skip_existing = scfg.Value(
         False, isflag=True, help='accepted; finished jobs are always skipped'
@@ -192,6 +205,10 @@ def check_options(config: Mapping[str, Any]) -> None:
     check_backend(config['backend'], bool(config['run']))
     if not isinstance(config['tmux_workers'], int) or config['tmux_workers'] < 1:
         raise InvalidValue(f'--tmux_workers is a number from 1 on, got {config["tmux_workers"]!r}')
+    workers = config['workers']
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise InvalidValue(f'--workers is a number from 1 on, got {workers!r}')
+    check_backend_options(config['backend'], backend_options(config), bool(config['run']))
     if config['monitor'] not in MONITORS:
         raise InvalidValue(f'--monitor is one of {", ".join(MONITORS)}, got {config["monitor"]!r}')
     gpu_devices(as_list(config['devices']))
@@ -335,11 +352,39 @@ def run_options(config: Mapping[str, Any], prepared: Prepared) -> RunOptions:
     return RunOptions(
         backend=config['backend'],
         queue_name=queue_name(config, prepared.request),
-        workers=int(config['tmux_workers']),
+        workers=worker_count(config),
         devices=devices,
         around=around(config, devices),
-        detach=config['backend'] == 'slurm' and config['monitor'] == 'none',
+        detach=config['monitor'] == 'none' and outlives_us(config),
+        backend_options=backend_options(config),
     )
+
+
+def worker_count(config: Mapping[str, Any]) -> int:
+    """Return how many jobs or cores may be busy at a time."""
+    if config['workers'] is not None:
+        return int(config['workers'])
+    if config['backend'] == 'hyperqueue':
+        return len(os.sched_getaffinity(0))
+    return int(config['tmux_workers'])
+
+
+def backend_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that only one backend understands, where they are given."""
+    given = {'hq_server_dir': config['hq_server_dir']}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def outlives_us(config: Mapping[str, Any]) -> bool:
+    """Whether the queue can be left running."""
+    return config['backend'] == 'slurm' or config['hq_server_dir'] is not None
+
+
+def on_this_machine(config: Mapping[str, Any]) -> bool:
+    """Whether jobs run here and share out the GPUs themselves."""
+    if config['backend'] == 'hyperqueue':
+        return config['hq_server_dir'] is None
+    return config['backend'] in ON_THIS_MACHINE
 
 
 def devices_of(config: Mapping[str, Any], prepared: Prepared) -> tuple[str, ...]:
@@ -349,7 +394,7 @@ def devices_of(config: Mapping[str, Any], prepared: Prepared) -> tuple[str, ...]
         InvalidValue: a job needs more than there are.
     """
     needed = 0
-    if config['backend'] in ON_THIS_MACHINE:
+    if on_this_machine(config):
         needed = max(
             (
                 job.resources.gpus

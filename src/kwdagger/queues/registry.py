@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from kwdagger.rundir.layout import SessionDirectory
 
 _CMD_QUEUE = ('serial', 'tmux', 'slurm')
+_OURS = ('hyperqueue',)
 _RUNNERS = {
     'serial': 'kwdagger.queues.serial',
     'tmux': 'kwdagger.queues.tmux',
     'slurm': 'kwdagger.queues.slurm.runner',
+    'hyperqueue': 'kwdagger.queues.hyperqueue.runner',
 }
 _PROGRAMS = {
     'tmux': ('tmux', "install Debian's package tmux, or use --backend=serial"),
@@ -30,11 +33,16 @@ _PROGRAMS = {
 }
 """Backend -> the program that it needs, and what to do where that is missing."""
 
+_PACKAGES = {'hyperqueue': "pip install 'kwdagger[hq]', or use --backend=tmux"}
+"""Backend -> what to do where the Python package of that name is missing."""
+
+_OPTION_OWNERS = {'hq': 'hyperqueue'}
+
 
 def backend_names() -> list[str]:
     """Return the names that `create_queue` takes."""
     found = [entry.name for entry in entry_points(group='kwdagger.queues')]
-    return sorted({*_CMD_QUEUE, *found})
+    return sorted({*_CMD_QUEUE, *_OURS, *found})
 
 
 def check_backend(name: str, will_run: bool = True) -> None:
@@ -53,6 +61,32 @@ def check_backend(name: str, will_run: bool = True) -> None:
         raise InvalidValue(
             f'backend {name!r} needs the program {program!r}, which is not on PATH: {way_out}'
         )
+    if will_run and name in _PACKAGES and not is_installed(name):
+        raise InvalidValue(
+            f'backend {name!r} needs a package that is not installed: {_PACKAGES[name]}'
+        )
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported, without doing so."""
+    return importlib.util.find_spec(package) is not None
+
+
+def check_backend_options(name: str, options: Mapping[str, Any], will_run: bool = True) -> None:
+    """Refuse options of a backend that cannot work; for a run, look at what they name.
+
+    Raises:
+        InvalidValue: an option of another backend, or a server that does not answer.
+    """
+    for option in options:
+        backend, _, _ = option.partition('_')
+        owner = _OPTION_OWNERS.get(backend)
+        if owner is not None and owner != name:
+            raise InvalidValue(f'--{option} is an option of --backend={owner}, not of {name}')
+    if name == 'hyperqueue' and will_run and 'hq_server_dir' in options:
+        from kwdagger.queues.hyperqueue.cluster import connect
+
+        connect(str(options['hq_server_dir']))
 
 
 def check_request(backend: str, entry: QueueEntry) -> None:
@@ -103,6 +137,10 @@ def create_queue(backend: str, **options: Any) -> Any:
         from kwdagger.queues.slurm.queue import SlurmQueue
 
         return SlurmQueue(**options)
+    if backend == 'hyperqueue':
+        from kwdagger.queues.hyperqueue.queue import HyperQueueQueue
+
+        return HyperQueueQueue(**options)
     import cmd_queue
 
     return cmd_queue.Queue.create(backend=backend, **options)

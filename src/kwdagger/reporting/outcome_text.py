@@ -95,8 +95,9 @@ def print_handover(handover: HandoverLike, outcome: OutcomeLike, root: str) -> N
     if not handover.jobs and not handover.waiting:
         print_text(f'nothing to submit: {summary_line(outcome)}')
     else:
-        arrays = f'{handover.arrays} array' + 's' * (handover.arrays != 1)
-        print_text(f'submitted {handover.jobs} jobs in {arrays}; kwdagger status {root} shows them')
+        arrays = f' in {handover.arrays} array' + 's' * (handover.arrays != 1)
+        where = arrays if handover.arrays or not handover.jobs else ''
+        print_text(f'submitted {handover.jobs} jobs{where}; kwdagger status {root} shows them')
     if handover.waiting:
         trouble = f' ({handover.trouble})' if handover.trouble else ''
         print_text(f'{handover.waiting} jobs wait for a place{trouble}: run the same command again')

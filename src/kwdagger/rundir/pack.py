@@ -9,6 +9,8 @@ from kwdagger.rundir.claims import process_fields
 from kwdagger.rundir.layout import RunDirectory
 from kwdagger.rundir.script import SOMETIMES, library
 
+_STOPPED = '.stopped'
+
 
 def render_pack(
     entries: Iterable[tuple[str, str]],
@@ -55,6 +57,33 @@ def render_export(entries: Iterable[tuple[str, str]]) -> str:
         'Runs a kwdagger plan; needs bash 4.4 and coreutils. Can be repeated.',
         ['kw_journal= kw_strict=1 kw_scheduler_pid= kw_scheduler_start= kw_report=1'],
     )
+
+
+def render_task(journal_dir: str) -> str:
+    """Return a bash script that runs one job: ``bash SCRIPT <process id> <run script>``.
+
+    It exits as a pack does, and runs nothing once `stop_mark` of its own path exists. Tasks of
+    one HyperQueue worker that hold the same core run one after another, so they share a journal.
+    """
+    return '\n'.join(
+        [
+            '#!/usr/bin/env bash',
+            '# kwdagger: one run directory, as a HyperQueue task',
+            f'[[ -e $0{_STOPPED} ]] && exit 0',
+            f'{library(*SOMETIMES, "pack.sh")}kw_total=1',
+            f'kw_journal={quote(journal_dir)}/${{HOSTNAME//\\//}}-$PPID.${{HQ_CPUS%%,*}}.jsonl',
+            'kw_strict= kw_scheduler_pid= kw_scheduler_start= kw_report=',
+            'kw_pack_begin',
+            'kw_pack_job "$1" "$2"',
+            'kw_pack_end',
+            '',
+        ]
+    )
+
+
+def stop_mark(script: str) -> str:
+    """Return the path whose existence keeps a script of `render_task` from running anything."""
+    return script + _STOPPED
 
 
 def _render(entries: list[tuple[str, str]], title: str, settings: list[str]) -> str:
