@@ -30,8 +30,9 @@ kw_child() {
     trap 'kw_caught 129' HUP
     trap 'kw_caught 130' INT
     trap 'kw_caught 143' TERM
-    trap : ALRM USR1 USR2
-    [[ $kw_clock_fd ]] && printf '%d\n' "$BASHPID" >&"$kw_clock_fd" && kw_closers+=" $kw_clock_fd>&-"
+    trap : USR1 USR2
+    trap 'printf "%d\n" "$BASHPID" >"/proc/$$/fd/$kw_bell"' EXIT
+    kw_closers+=" $kw_bell>&-"
     kw_stat self
     printf ',"pgid":%d,"pgid_start":%d,"sid":%d' "$BASHPID" "${kw_fields[19]}" "${kw_fields[3]}" >&"$kw_fd" || exit 73
     kw_stat self
@@ -129,8 +130,8 @@ kw_count_oom_kills() {
 kw_start() {
     kw_count_oom_kills
     kw_oom_before=$kw_oom_kills
-    kw_clock_fd= kw_timed_out=
-    ((${#kw_timeouts[@]} == 0)) || kw_start_clock
+    kw_set_deadline
+    [[ ${kw_bell-} ]] || exec {kw_bell}<> <(:)
     set -m
     kw_child </dev/null &
     kw_child_pid=$!
@@ -143,7 +144,8 @@ kw_start() {
 kw_stop() {
     ((++kw_stops))
     kw_stop_name=$1 kw_stop_signal=$2
-    [[ $kw_child_pid ]] && kw_signal_group "$1" && kw_forwarded=$2
+    [[ $kw_child_pid ]] || return 0
+    kw_signal_group "$1" && kw_forwarded=$2
     return 0
 }
 
@@ -154,31 +156,43 @@ kw_pass_on() {
     return 0
 }
 
-# Send the group a signal that is to end it; remember which, and when.
+# Send the group the signal that ends it. No `read` here, as it would undo the time limit of the
+# one that the trap interrupts.
 kw_signal_group() {
-    local uptime
-    read -r uptime _ </proc/uptime
-    kw_sent=$1 kw_sent_at=${uptime/./}
+    kw_sent=$1 kw_sent_at=${EPOCHREALTIME-}
     kill -s "$1" -- "-$kw_child_pid" 2>/dev/null || return
     kill -s CONT -- "-$kw_child_pid" 2>/dev/null
     return 0
 }
 
-# Wait for the program: kw_status. A trap makes `wait` return early.
+# Wait for the program: kw_status. `wait` alone loses a signal that comes in the moment before
+# it blocks. So the child rings a bell when it ends, and we look up now and then.
 kw_wait() {
-    local seen status
+    local pause=2 seen said status text uptime
+    while :; do
+        if [[ $kw_timeout && ! $kw_timed_out ]]; then
+            read -r uptime _ </proc/uptime
+            ((pause > kw_deadline - ${uptime/./})) && pause=$((kw_deadline - ${uptime/./}))
+            ((pause > 0)) || kw_time_up
+        fi
+        printf -v text '%d.%02d' $((pause / 100)) $((pause % 100))
+        said=
+        read -r -t "$text" -u "$kw_bell" said
+        [[ $said == "$kw_child_pid" ]] && break
+        [[ $kw_forwarded || $kw_timed_out ]] && kw_wait_for_group
+        kw_stat "$kw_child_pid" && [[ ${kw_fields[0]} != [ZX] ]] || break
+        pause=$((pause < 50 ? 2 * pause + 1 : 100))
+    done
+    [[ $kw_forwarded || $kw_timed_out ]] && kw_wait_for_group
     kw_status=
     while :; do
-        [[ $kw_forwarded || $kw_timed_out ]] && kw_wait_for_group
         seen=$kw_stops
         wait "$kw_child_pid"
         status=$?
         [[ $status == 127 && $kw_status ]] || kw_status=$status
         ((seen == kw_stops)) && break
     done
-    [[ $kw_forwarded || $kw_timed_out ]] && kw_wait_for_group
-    [[ $kw_clock_fd ]] && exec {kw_clock_fd}>&-
-    kw_clock_fd= kw_ended_pid=$kw_child_pid kw_child_pid=
+    kw_ended_pid=$kw_child_pid kw_child_pid=
 }
 
 # What a failed program left running ends with it: the next attempt would meet it.
@@ -188,25 +202,47 @@ kw_end_rest() {
     kw_child_pid=
 }
 
+# The limit of this try. A later one may be given more time.
+kw_set_deadline() {
+    local last=$((${#kw_timeouts[@]} - 1)) fraction=00
+    kw_timeout= kw_timed_out=
+    ((last < 0)) && return
+    kw_timeout=${kw_timeouts[kw_tries < last ? kw_tries : last]}
+    [[ $kw_timeout == *.* ]] && fraction=${kw_timeout#*.}0
+    kw_deadline=$((kw_started_uptime + ${kw_timeout%.*} * 100 + 10#${fraction:0:2}))
+}
+
+kw_time_up() {
+    kw_timed_out=1 pause=50
+    kw_signal_group TERM
+}
+
 # After a stop nothing of the group may go on: ten seconds, then KILL. A process that was being
-# started when the signal came may have missed it, so whatever is that young gets it again.
+# started when the signal came may have missed it, so whatever is that young gets it again,
+# a teardown excepted.
 kw_wait_for_group() {
-    local tries pid
+    local tries pid sent=0
     kw_group=$kw_child_pid kw_group_start=0
+    kw_stat "$kw_group" && kw_group_start=${kw_fields[19]}
+    if [[ $kw_sent_at ]]; then
+        sent=${kw_sent_at//[.,]/}
+        sent=$(((sent - kw_started) / 10000 + kw_started_uptime))
+    fi
     kw_stat self
     kw_group_session=${kw_fields[3]}
     for tries in {1..600}; do
         kw_group_lives || return 0
         if ((tries >= 200)); then
             kill -s KILL -- "-$kw_group" 2>/dev/null
-        elif ((tries % 20 == 5)) && [[ ! $kw_has_teardown ]]; then
-            kw_members $((kw_sent_at - 5)) $((kw_sent_at + 5))
+        elif ((tries % 20 == 5)); then
+            kw_members $((sent - 5)) $((sent + 5))
             for pid in "${kw_pids[@]}"; do
-                kill -s "$kw_sent" "$pid" 2>/dev/null
+                [[ $kw_has_teardown && $pid != "$kw_group" ]] || kill -s "$kw_sent" "$pid" 2>/dev/null
             done
         fi
         sleep 0.05
     done
+    return 0
 }
 
 # What the exit status means: kw_state, kw_signal, kw_reason, and kw_status as our own.

@@ -64,6 +64,7 @@ kw_await_lock() {
     until flock -w 0.5 "$1"; do
         [[ $kw_stop_signal ]] && return $((128 + kw_stop_signal))
     done
+    return 0
 }
 
 # kw_lock: a descriptor of the lock file of that name. Everybody on the host may lock it.

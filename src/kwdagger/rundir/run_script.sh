@@ -179,7 +179,7 @@ kw_begin() {
     # The program gets its own time zone back, see kw_child.
     kw_zone=${TZ-} kw_has_zone=${TZ+1}
     TZ=UTC0
-    kw_force= kw_takeover= kw_stops=0 kw_stop_signal= kw_child_pid= kw_clock_fd=
+    kw_force= kw_takeover= kw_stops=0 kw_stop_signal= kw_child_pid=
     if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
         printf 'kwdagger: needs bash 4.4 or newer, this is %s\n' "$BASH_VERSION" >&2
         exit 2
@@ -187,7 +187,6 @@ kw_begin() {
     trap 'kw_stop HUP 1' HUP
     trap 'kw_stop INT 2' INT
     trap 'kw_stop TERM 15' TERM
-    trap 'kw_time_up' ALRM
     trap 'kw_pass_on USR1' USR1
     trap 'kw_pass_on USR2' USR2
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kwdagger.rundir.manifest import JobManifest
 
 _PARTS = ('facts.sh', 'claim.sh', 'leftovers.sh', 'attempt.sh', 'run_script.sh')
-SOMETIMES = ('lease.sh', 'clock.sh', 'retry.sh')
+SOMETIMES = ('lease.sh', 'retry.sh')
 """Parts of the machinery that only some jobs need."""
 
 _VARIABLE = re.compile(r'[A-Za-z_][A-Za-z0-9_]*\Z')
@@ -58,7 +58,6 @@ def _needs(manifest: JobManifest) -> list[str]:
     """Return the parts of the machinery that this job needs beside the common ones."""
     wanted = {
         'lease.sh': manifest.gpus,
-        'clock.sh': manifest.timeouts,
         'retry.sh': manifest.retries,
     }
     return [name for name, value in wanted.items() if value]

@@ -18,6 +18,7 @@ from kwdagger.pipeline.node import NODE_OPTIONS, ProcessNode
 from kwdagger.pipeline.parameters import Collection, Param
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.pipeline.ports import Port
+from kwdagger.pipeline.resources import Resources
 from kwdagger.specs.references import import_dotted
 from kwdagger.specs.yaml_node import YamlProcessNode
 from kwdagger.specs.yaml_text import load_yaml_or_path
@@ -225,6 +226,8 @@ def _dump_node(node: ProcessNode) -> dict[str, Any]:
         spec['primary_out_key'] = node.primary_out_key
     for key in _OPTION_KEYS:
         value = getattr(node, key)
+        if isinstance(value, Resources):
+            value = value.as_mapping()
         if value not in (None, {}, [], '', '.') and value != getattr(ProcessNode, key):
             spec[key] = list(value) if isinstance(value, (tuple, set)) else value
     if node._given_config:
