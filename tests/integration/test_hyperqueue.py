@@ -23,7 +23,7 @@ for word; do
         --out=*) out=${word#--out=} ;;
         --fail=1) exit 3 ;;
         --slow=1) trap 'sleep 2; exit 1' INT TERM; : >ready; while :; do sleep 0.02; done ;;
-        --wait=1) while [ ! -e go ]; do sleep 0.02; done ;;
+        --wait=1) while [ ! -e go ]; do sleep 0.05; done ;;
     esac
 done
 echo "${CUDA_VISIBLE_DEVICES-none}" > "$out"
@@ -72,7 +72,8 @@ def work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     for process in ours(tmp_path):
-        process.kill()
+        with contextlib.suppress(psutil.Error):
+            process.kill()
 
 
 def start(pipeline, matrix, *words):
@@ -124,11 +125,12 @@ def eventually(condition, seconds=20.0):
 
 def programs():
     """Return the programs that wait for their sign."""
-    return [
-        process
-        for process in ours(os.getcwd())
-        if 'prog.sh' in ' '.join(process.cmdline()) and process.name() == 'sh'
-    ]
+    found = []
+    for process in ours(os.getcwd()):
+        with contextlib.suppress(psutil.Error):
+            if process.name() == 'sh' and 'prog.sh' in process.cmdline():
+                found.append(process)
+    return found
 
 
 def test_a_diamond_runs_in_order_and_leaves_nothing_behind(work, scratch):
