@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import asdict
 from typing import Any, Literal, TypeAlias
 
@@ -49,13 +49,16 @@ def amend_record(run: RunDirectory, change: Change) -> Amended:
         let_go()
 
 
-def hold_run(run: RunDirectory) -> Hold | Claim:
+def hold_run(run: RunDirectory, gone: Container[str | None] = ()) -> Hold | Claim:
     """Hold a run directory for a moment, as a scheduler does; return who else has it.
+
+    Args:
+        gone: Slurm jobs that have ended, so that their claims are dead wherever they ran.
 
     Raises:
         OSError: the directory cannot be written.
     """
-    return hold(run, _claim_text)
+    return hold(run, _claim_text, gone=gone)
 
 
 def read_record(path: str) -> Record | None:

@@ -31,6 +31,7 @@ class Claim:
         scheduler: whether a scheduler holds it, for a moment, rather than a run script.
         complete: whether it holds a whole record that was not published any more.
         withdrawn: whether its process let go of it again, having done nothing.
+        slurm_job: the Slurm job that runs it: ``<job>`` or ``<array job>_<task>``.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Claim:
     complete: bool = False
     withdrawn: bool = False
     pid_start: int | None = None
+    slurm_job: str | None = None
 
     @property
     def is_attempt(self) -> bool:
@@ -157,6 +159,7 @@ def _judge_once(rundir: str, number: int) -> Claim | None:
         text.endswith('\n'),
         'withdrawn' in record,
         pid_start=record.get('pid_start'),
+        slurm_job=record.get('slurm_job'),
     )
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from kwdagger.rundir.claims import Claim, claim_numbers, judge_claim
@@ -58,6 +58,7 @@ def hold(
     text_for: Callable[[int], str],
     fresh: bool = False,
     takeover: bool = False,
+    gone: Container[str | None] = (),
 ) -> Hold | Claim:
     """Claim a run directory; return the claim of whoever has it otherwise.
 
@@ -65,7 +66,14 @@ def hold(
         text_for: number of attempts so far -> the claim's text: the record to publish.
         fresh: we made the directory, so there is no record to read first.
         takeover: take over from other hosts too.
+        gone: Slurm jobs that are known to have ended, wherever they ran.
     """
+
+    def over(claim: Claim) -> bool:
+        if claim.verdict == 'elsewhere':
+            return takeover or (claim.slurm_job is not None and claim.slurm_job in gone)
+        return claim.verdict == 'dead'
+
     highest = 0
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -80,7 +88,7 @@ def hold(
         else:
             try:
                 write_all(file, text_for(number - 1))
-                held = _verified(run, number, attempts, takeover)
+                held = _verified(run, number, attempts, over)
             except BaseException:
                 _withdraw(path)
                 raise
@@ -91,7 +99,7 @@ def hold(
         fresh = False
         if rival is None:
             continue
-        if _over(rival, takeover, deadline):
+        if _over(rival, over, deadline):
             highest = max(highest, rival.number)
         elif rival.may_withdraw:
             if time.monotonic() > deadline:
@@ -101,13 +109,15 @@ def hold(
             return rival
 
 
-def _over(rival: Claim, takeover: bool, deadline: float) -> bool:
+def _over(rival: Claim, over: Callable[[Claim], bool], deadline: float) -> bool:
     if rival.verdict == 'empty':
         return time.monotonic() > deadline - _PATIENCE_SECONDS + _EMPTY_SECONDS
-    return rival.verdict == 'dead' or (takeover and rival.verdict == 'elsewhere')
+    return over(rival)
 
 
-def _verified(run: RunDirectory, number: int, attempts: int, takeover: bool) -> Hold | Claim | None:
+def _verified(
+    run: RunDirectory, number: int, attempts: int, over: Callable[[Claim], bool]
+) -> Hold | Claim | None:
     """Look again, now that our claim stands: does it bind? See `claim.sh`."""
     names = os.listdir(run.path)  # first: a claim that is gone became the record read next
     status = read_status(run.status_path) if STATUS_NAME in names else None
@@ -120,8 +130,7 @@ def _verified(run: RunDirectory, number: int, attempts: int, takeover: bool) -> 
         claim = judge_claim(run.path, other)
         if claim is None:
             return None
-        over = claim.verdict in ('dead', 'empty') or (takeover and claim.verdict == 'elsewhere')
-        if not over or other > number:
+        if other > number or not (claim.verdict == 'empty' or over(claim)):
             return claim
         dead.append(claim)
     return Hold(run, run.claim_path(number), status, names, tuple(dead))

@@ -16,7 +16,7 @@ from kwdagger.rundir.hold import Hold, hold
 from kwdagger.rundir.layout import RunDirectory
 from kwdagger.rundir.orphans import end_orphans
 from kwdagger.rundir.script import render_script
-from kwdagger.rundir.status import SCHEMA, read_status, record_text
+from kwdagger.rundir.status import SCHEMA, JobStatus, read_status, record_text
 
 __all__ = ['JobManifest', 'Predecessor', 'materialise', 'render_script']
 
@@ -107,8 +107,13 @@ def materialise(
     queue_job: str | None,
     rerun: bool = False,
     takeover: bool = False,
+    surveyed: JobStatus | None = None,
 ) -> str:
     """Write a run directory and mark it as queued.
+
+    Args:
+        surveyed: the record by which it was decided. A job that another scheduler handed to
+            Slurm since then is left to it, as it may be submitted already.
 
     Returns:
         'queued'; 'done' when its record says passed and its outputs exist (unless `rerun`);
@@ -151,6 +156,8 @@ def materialise(
         passed = status is not None and status.state == 'passed'
         if passed and not rerun and outputs_exist(manifest.outputs):
             return DONE
+        if _is_with_slurm(status) and status != surveyed:
+            return RUNNING_ELSEWHERE
         if not all(map(end_orphans, held.dead)):
             return RUNNING_ELSEWHERE
         if held.dead:  # until now orphans may have written files
@@ -162,6 +169,10 @@ def materialise(
         return QUEUED
     finally:
         let_go()
+
+
+def _is_with_slurm(status: JobStatus | None) -> bool:
+    return status is not None and status.state == QUEUED and status.queue == 'slurm'
 
 
 def _nothing() -> None:

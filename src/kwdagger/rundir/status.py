@@ -25,6 +25,8 @@ class JobStatus:
         fingerprints: `code`, `inputs`, `upstream` and `command` at that time.
         accepted: when and by whom a result that was out of date was accepted, oldest first:
             `at`, `by` and the `fingerprints` until then.
+        slurm_job: the Slurm job that ran it: ``<job>`` or ``<array job>_<task>``.
+        slurm_state: what Slurm said of that job once it had ended, where it was asked.
     """
 
     state: str
@@ -40,10 +42,13 @@ class JobStatus:
     host: str | None = None
     boot_id: str | None = None
     pid: int | None = None
+    pid_start: int | None = None
     pgid: int | None = None
     session: str | None = None
     queue: str | None = None
     queue_job: str | None = None
+    slurm_job: str | None = None
+    slurm_state: str | None = None
     version: str | None = None
     fingerprints: Mapping[str, Any] = field(default_factory=dict)
     accepted: Sequence[Mapping[str, Any]] = field(default_factory=list)

@@ -21,6 +21,7 @@ class RunFacts:
         missing: names of declared outputs that do not exist.
         has_outputs: whether any declared output exists. ours: whether a run script is there.
         holder: who runs it now, for people; empty if nobody.
+        slurm_job: of the claim by which it is held, if that is a Slurm job's.
     """
 
     status: JobStatus | None = None
@@ -28,6 +29,7 @@ class RunFacts:
     has_outputs: bool = False
     ours: bool = False
     holder: str = ''
+    slurm_job: str | None = None
 
 
 def survey_runs(
@@ -39,6 +41,7 @@ def survey_runs(
     Args:
         runs: (run directory, output name -> path or None) of each job.
         takeover: whether claims of other hosts, of which nothing can be known, count as dead.
+            Of those that name a Slurm job, Slurm knows.
     """
     listings: dict[str, set[str]] = {}
     facts = {}
@@ -78,12 +81,14 @@ def _facts(
     run = RunDirectory(rundir)
     status = read_status(run.status_path) if _base(run.status_path) in inside else None
     claim = live_claim(rundir) if any(map(is_claim_name, inside)) else None
-    if claim is not None and takeover and claim.verdict == 'elsewhere':
+    if claim is not None and takeover and claim.verdict == 'elsewhere' and not claim.slurm_job:
         claim = None
-    holder = ''
+    holder, slurm_job = '', None
     if claim is not None:
         holder = f'{claim.host or socket.gethostname()} pid {claim.pid or "unknown"}'
-    return RunFacts(status, missing, has_outputs, _base(run.script_path) in inside, holder)
+        slurm_job = claim.slurm_job
+    ours = _base(run.script_path) in inside
+    return RunFacts(status, missing, has_outputs, ours, holder, slurm_job)
 
 
 def _output_exists(path: str, rundir: str, inside: set[str], exists: bool) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kwdagger.plan.decide import decide_plan
@@ -22,6 +22,7 @@ from kwdagger.rundir.fingerprints import Fingerprints
 from kwdagger.rundir.layout import RunDirectory
 from kwdagger.rundir.manifest import materialise
 from kwdagger.rundir.survey import RunFacts, survey_runs
+from kwdagger.sessions.elsewhere import with_slurm
 from kwdagger.values import Value
 
 
@@ -53,18 +54,23 @@ def plan_facts(plan: Plan, takeover: bool = False) -> dict[str, RunFacts]:
     """Return process id -> what is on disk."""
     cwd = os.getcwd()
     places = {name: absolute(job.rundir, cwd) for name, job in plan.jobs.items()}
-    runs = (
-        (
-            places[name],
-            {
-                output: None if path is None else absolute(path, cwd)
-                for output, path in job.outputs.items()
-            },
+
+    def read(names: Iterable[str]) -> dict[str, RunFacts]:
+        names = list(names)
+        runs = (
+            (
+                places[name],
+                {
+                    output: None if path is None else absolute(path, cwd)
+                    for output, path in plan.jobs[name].outputs.items()
+                },
+            )
+            for name in names
         )
-        for name, job in plan.jobs.items()
-    )
-    found = survey_runs(runs, takeover)
-    return {name: found[place] for name, place in places.items()}
+        found = survey_runs(runs, takeover)
+        return {name: found[places[name]] for name in names}
+
+    return with_slurm(absolute(plan.root, cwd), places, read(plan.jobs), read, takeover)
 
 
 def new_reader() -> Fingerprints:
@@ -168,6 +174,7 @@ def _hand_out_one(
         queue_job=job.id,
         rerun=rerun,
         takeover=survey.takeover,
+        surveyed=survey.facts[job.id].status,
     )
     if outcome != 'queued':
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from kwdagger.queues.registry import create_queue, start_queue
 from kwdagger.queues.running import DetachableQueue, Handover
 from kwdagger.rundir.fingerprints import Fingerprints
 from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.sessions.elsewhere import is_awaited, is_in_slurm
 from kwdagger.sessions.handout import Survey, hand_out, plan_facts, planned_entries, survey_plan
 from kwdagger.sessions.outcome import Outcome, outcome_of
 from kwdagger.sessions.progress import (
@@ -26,6 +26,7 @@ from kwdagger.sessions.progress import (
 from kwdagger.sessions.retrying import attempt_numbers, jobs_to_retry, tried_since
 
 _POLL_SECONDS = 0.2
+_SLURM_POLL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,8 @@ def run_plan(
                 survey = _only(survey_plan(plan, reader), {*again, *outcome.held})
                 continue
             holders = {name: facts[name].holder for name in outcome.elsewhere}
-            here = [name for name, holder in holders.items() if _is_here(holder)]
-            if stop.number is not None or not here:
+            here = [name for name, holder in holders.items() if is_awaited(holder)]
+            if stop.number is not None or options.detach or not here:
                 return RunEnd(outcome, stop.number, reasons)
             say(f'waiting for {here[0]}, which runs elsewhere ({holders[here[0]]})')
             _wait_for(plan, here, stop)
@@ -188,16 +189,20 @@ def planned_queue(plan: Plan, survey: Survey, backend: str, name: str) -> Any:
     return queue
 
 
-def _is_here(holder: str) -> bool:
-    return holder.startswith(f'{socket.gethostname()} ')
-
-
 def _wait_for(plan: Plan, names: Sequence[str], stop: StopRequest) -> None:
     waiting = replace(plan, jobs={name: plan.jobs[name] for name in names})
     while stop.number is None:
-        if not any(fact.holder for fact in plan_facts(waiting).values()):
+        holders = [fact.holder for fact in plan_facts(waiting).values() if fact.holder]
+        if not holders:
             return
-        time.sleep(_POLL_SECONDS)
+        interval = _SLURM_POLL_SECONDS if any(map(is_in_slurm, holders)) else _POLL_SECONDS
+        _sleep(interval, stop)
+
+
+def _sleep(seconds: float, stop: StopRequest) -> None:
+    end = time.monotonic() + seconds
+    while stop.number is None and (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, _POLL_SECONDS))
 
 
 def _only(survey: Survey, names: Collection[str]) -> Survey:

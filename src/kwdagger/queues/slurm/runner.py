@@ -18,10 +18,10 @@ from kwdagger.queues.slurm.arrays import plan_arrays
 from kwdagger.queues.slurm.commands import Slurm
 from kwdagger.queues.slurm.limits import charges, read_limits
 from kwdagger.queues.slurm.parsing import QueueView, classify
+from kwdagger.queues.slurm.settle import settle_session
 from kwdagger.queues.slurm.submission import Dropped, Submitter, write_arrays
 from kwdagger.queues.slurm.watch import Watch
 from kwdagger.rundir.journal import append_event
-from kwdagger.rundir.layout import SessionDirectory
 
 _SHORTEST_POLL_SECONDS = 0.5
 _LONGEST_POLL_SECONDS = 10.0
@@ -216,11 +216,6 @@ def start(request: QueueRequest) -> SlurmRun:
     submitter = Submitter(write_arrays(session, plans), session, slurm, limits)
     os.makedirs(session.journal_dir, exist_ok=True)
     journal = f'{session.journal_dir}/{socket.gethostname()}-{os.getpid()}.jsonl'
-    run = SlurmRun(submitter, Watch(lambda: settle(session)), request.detach, journal)
+    run = SlurmRun(submitter, Watch(lambda: settle_session(session)), request.detach, journal)
     run.begin(slurm.queue())
     return run
-
-
-def settle(session: SessionDirectory) -> int:
-    """Record how tasks ended that could not do so themselves; return how many."""
-    return 0
