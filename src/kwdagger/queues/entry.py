@@ -21,6 +21,7 @@ class QueueEntry:
         depends: names of entries of the same hand-out that must end first.
         resources: what it asks of a machine, grown for what earlier attempts lacked.
         slurm_options: sbatch options by name; they win over `resources`.
+        slurm_jobs: Slurm's own jobs, of earlier hand-outs, that must end first.
     """
 
     name: str
@@ -30,6 +31,7 @@ class QueueEntry:
     node: str = ''
     resources: Resources = field(default_factory=Resources)
     slurm_options: Mapping[str, Any] = field(default_factory=dict)
+    slurm_jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class RunFacts:
         missing: names of declared outputs that do not exist.
         has_outputs: whether any declared output exists. ours: whether a run script is there.
         holder: who runs it now, for people; empty if nobody.
-        slurm_job: of the claim by which it is held, if that is a Slurm job's.
+        slurm_job: the Slurm job that has it, if one has.
     """
 
     status: JobStatus | None = None

@@ -42,7 +42,8 @@ def with_slurm(
         if takeover and not _is_known(holder):
             now[run.process_id] = replace(fact, holder='')
         elif holder and not _has_ended(fact, run.is_handed):
-            now[run.process_id] = replace(fact, holder=holder)
+            label = settlement.live.get(run.rundir, fact.slurm_job)
+            now[run.process_id] = replace(fact, holder=holder, slurm_job=label)
     return now
 
 

@@ -22,7 +22,7 @@ from kwdagger.rundir.fingerprints import Fingerprints
 from kwdagger.rundir.layout import RunDirectory
 from kwdagger.rundir.manifest import materialise
 from kwdagger.rundir.survey import RunFacts, survey_runs
-from kwdagger.sessions.elsewhere import with_slurm
+from kwdagger.sessions.elsewhere import is_in_slurm, with_slurm
 from kwdagger.values import Value
 
 
@@ -192,4 +192,12 @@ def _entry(
         job.node.name,
         job.resources.grown(before.out_of_memory, before.out_of_time),
         job.slurm_options,
+        _live_jobs(job, survey) if queue == 'slurm' else (),
     )
+
+
+def _live_jobs(job: Job, survey: Survey) -> tuple[str, ...]:
+    """Return the Slurm jobs of earlier hand-outs that still produce what a job reads."""
+    facts = (survey.facts[name] for name in job.depends_on)
+    labels = (fact.slurm_job for fact in facts if is_in_slurm(fact.holder))
+    return tuple(sorted({label.partition('_')[0] for label in labels if label}, key=int))

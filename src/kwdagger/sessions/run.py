@@ -124,7 +124,7 @@ def run_plan(
                 continue
             holders = {name: facts[name].holder for name in outcome.elsewhere}
             here = [name for name, holder in holders.items() if is_awaited(holder)]
-            if stop.number is not None or options.detach or not here:
+            if stop.number is not None or not here:
                 return RunEnd(outcome, stop.number, reasons)
             say(f'waiting for {here[0]}, which runs elsewhere ({holders[here[0]]})')
             _wait_for(plan, here, stop)

@@ -24,6 +24,7 @@ class ArrayPlan:
         node: the node of its jobs. entries: task 0, 1, ...
         arguments: what they ask of ``sbatch``. throttle: ``'%N'`` or empty.
         after: indices of the arrays that must end first.
+        jobs: Slurm jobs of earlier hand-outs that must end first.
         matched: each task waits for the task of the same number in the one array of `after`.
     """
 
@@ -33,6 +34,7 @@ class ArrayPlan:
     throttle: str
     after: tuple[int, ...]
     matched: bool
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class _Kind:
     throttle: str
     before: frozenset[int]
     wave: int
+    jobs: tuple[str, ...]
 
 
 def plan_arrays(entries: Sequence[QueueEntry], largest: int) -> list[ArrayPlan]:
@@ -67,10 +70,19 @@ def plan_arrays(entries: Sequence[QueueEntry], largest: int) -> list[ArrayPlan]:
         for start in range(0, len(members), largest):
             chunk = tuple(members[start : start + largest])
             before = sorted({place[name][0] for entry in chunk for name in entry.depends})
-            matched = len(before) == 1 and _matches(chunk, arrays[before[0]], place)
+            alone = len(before) == 1 and not kind.jobs
+            matched = alone and _matches(chunk, arrays[before[0]], place)
             place.update({entry.name: (len(arrays), i) for i, entry in enumerate(chunk)})
             arrays.append(
-                ArrayPlan(kind.node, chunk, kind.arguments, kind.throttle, tuple(before), matched)
+                ArrayPlan(
+                    kind.node,
+                    chunk,
+                    kind.arguments,
+                    kind.throttle,
+                    tuple(before),
+                    matched,
+                    kind.jobs,
+                )
             )
     return arrays
 
@@ -95,7 +107,7 @@ def _groups(entries: Sequence[QueueEntry]) -> dict[_Kind, list[QueueEntry]]:
     groups: dict[_Kind, list[QueueEntry]] = {}
     for entry in entries:
         before = frozenset(group[name] for name in entry.depends)
-        kind = _Kind(*requests[entry.name], before, waves[entry.name])
+        kind = _Kind(*requests[entry.name], before, waves[entry.name], entry.slurm_jobs)
         group[entry.name] = numbers.setdefault(kind, len(numbers))
         groups.setdefault(kind, []).append(entry)
     return groups

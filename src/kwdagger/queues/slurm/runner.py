@@ -106,6 +106,7 @@ class SlurmRun:
         self._answered = self.clock()
         trouble = self.submitter.slurm.trouble
         if view is not None:
+            self.submitter.note_queue(view)
             self._submit(view.total)
         elif classify(trouble) == 'permanent':
             self._fail(f'Slurm cannot be used: {trouble}')

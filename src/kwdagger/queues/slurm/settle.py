@@ -83,10 +83,12 @@ class Settlement:
 
     Attributes:
         holders: run directory -> who holds it: a live Slurm job, or what could not be known.
+        live: run directory -> the label of the Slurm job that has it.
         settled: run directories whose record was written.
     """
 
     holders: Mapping[str, str] = field(default_factory=dict)
+    live: Mapping[str, str] = field(default_factory=dict)
     settled: tuple[str, ...] = ()
 
 
@@ -126,19 +128,19 @@ def settle(root: str, runs: Sequence[SlurmRun], slurm: Slurm | None = None) -> S
             {run.rundir: f'{run.holder} in {text}'.removeprefix(' in ') for run in asked}
         )
     live = parse_live(answer.output)
-    holders: dict[str, str] = {}
+    holders, labels = dict[str, str](), dict[str, str]()
     ended: list[tuple[SlurmRun, str]] = []
     for run in runs:
         known = places.get((str(run.status.session), run.process_id), []) if run.status else []
         task = _live_task(run, known, live)
         label = run.claim_job or _label(run, known)
         if task is not None:
-            holders[run.rundir] = task.text
+            holders[run.rundir], labels[run.rundir] = task.text, task.label
         elif label is not None:
             ended.append((run, label))
         elif run.is_handed and (scheduler := _scheduler(run.status)):
             holders[run.rundir] = scheduler
-    return Settlement(holders, tuple(_record_endings(root, ended, slurm)))
+    return Settlement(holders, labels, tuple(_record_endings(root, ended, slurm)))
 
 
 def settle_session(session: SessionDirectory) -> int:

@@ -123,6 +123,8 @@ class Submitter:
         sizes = {sent.job_id: len(sent.tasks) for sent in self.sent}
         self.live = {job_id for job_id in sizes if view.tasks(job_id).all}
         self.intact = {one for one in self.live if len(view.tasks(one).all) == sizes[one]}
+        earlier = {job_id for array in self.arrays for job_id in array.plan.jobs}
+        self.live |= {job_id for job_id in earlier if view.tasks(job_id).all}
 
     def submit(self, in_queue: int) -> None:
         """Submit as much as fits now.
@@ -191,7 +193,9 @@ class Submitter:
                 if one.job_id in self.intact and one.first <= first and last <= one.last:
                     return f'aftercorr:{one.job_id}'
             before = [one for one in before if one.first <= last and first <= one.last]
-        return ':'.join(['afterany', *(one.job_id for one in before)]) if before else ''
+        ids = [job_id for job_id in plan.jobs if job_id in self.live]
+        ids += [one.job_id for one in before]
+        return ':'.join(['afterany', *ids]) if ids else ''
 
     def _take(self, first: int, last: int, job_id: str) -> None:
         array = self.arrays[self._at]
