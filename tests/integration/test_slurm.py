@@ -98,11 +98,23 @@ def wait_until(condition, seconds=90):
         time.sleep(0.05)
 
 
-def held_jobs(slurm, passed):
-    """Wait until so many of the first stage passed; return the jobs of it that still run."""
+def held_job(slurm, passed=2):
+    """Wait until so many of the first stage passed and one is left; return its Slurm job."""
     wait_until(lambda: states('base')['passed'] == passed and len(ledger('begin')) > passed)
+    wait_until(lambda: len(running_bases(slurm)) == 1)
+    return running_bases(slurm)[0]
+
+
+def running_bases(slurm):
     shown = slurm.ask('squeue', '--noheader', '--states=RUNNING', '--format=%i %j').splitlines()
     return [line.split()[0] for line in shown if line.endswith('-base')]
+
+
+def kill_after_some_progress(running):
+    began = len(ledger('begin'))
+    wait_until(lambda: running.poll() is not None or len(ledger('begin')) > began + 3)
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
 
 
 def submissions():
@@ -142,7 +154,7 @@ def test_a_failure_in_the_middle_holds_its_dependants_and_nothing_else(work):
 def test_a_job_cancelled_by_hand_runs_again_with_the_next_schedule(work):
     Path('hold-2').touch()
     running = start(params())
-    (job,) = held_jobs(work, 2)
+    job = held_job(work)
     work.ask('scancel', job)
     output = ended(running, 1)
     assert 'not finished' in output
@@ -156,7 +168,7 @@ def test_a_node_that_goes_down_is_recorded_and_the_next_schedule_finishes(work):
     Path('hold-2').touch()
     text = params(options='no-requeue: true, nodelist: n2')
     running = start(text)
-    (job,) = held_jobs(work, 2)
+    job = held_job(work)
     work.ask('scontrol', 'update', 'nodename=n2', 'state=down', 'reason=test')
     output = ended(running, 1)
     assert 'node_failed' in output
@@ -171,7 +183,7 @@ def test_a_node_that_goes_down_is_recorded_and_the_next_schedule_finishes(work):
 def test_a_node_that_goes_down_with_requeue_loses_nothing(work):
     Path('hold-2').touch()
     running = start(params(options='requeue: true, nodelist: n2'))
-    held_jobs(work, 2)
+    held_job(work)
     work.ask('scontrol', 'update', 'nodename=n2', 'state=down', 'reason=test')
     Path('hold-2').unlink()
     assert '12 of 12 jobs done' in ended(running)
@@ -183,13 +195,8 @@ def test_a_scheduler_killed_five_times_loses_nothing_and_submits_nothing_twice(w
     monkeypatch.setenv('PACE', '0.3')
     rows = ', '.join(map(str, range(15)))
     text = params(f'base.a: [{rows}]', "array: '%3'")
-    began = 0
     for _ in range(5):
-        running = start(text, stdin=subprocess.DEVNULL)
-        wait_until(lambda: running.poll() is not None or len(ledger('begin')) > began + 3)
-        began = len(ledger('begin'))
-        running.send_signal(signal.SIGKILL)
-        running.communicate()
+        kill_after_some_progress(start(text))
     assert '60 of 60 jobs done' in schedule(text)
     assert states() == {'passed': 60}
     assert {record['attempt'] for record in records().values()} == {1}
@@ -201,7 +208,7 @@ def test_a_scheduler_killed_five_times_loses_nothing_and_submits_nothing_twice(w
 def test_a_second_schedule_waits_for_what_lives_in_slurm_and_goes_on_from_there(work):
     Path('hold-2').touch()
     first = start(params())
-    held_jobs(work, 2)
+    held_job(work)
     first.send_signal(signal.SIGKILL)
     first.communicate()
     second = start(params('base.a: [1, 2, 3, 4]'))
@@ -218,7 +225,7 @@ def test_cancelling_one_sweep_leaves_other_jobs_of_the_same_user_alone(work):
     ).strip()
     Path('hold-2').touch()
     running = start(params())
-    held_jobs(work, 2)
+    held_job(work)
     running.send_signal(signal.SIGINT)
     ended(running, 130)
     wait_until(lambda: work.live_jobs() == [other])
@@ -236,4 +243,5 @@ def test_submitted_and_left_alone(work):
     Path('hold-2').unlink()
     wait_until(lambda: not work.live_jobs())
     assert states() == {'passed': 12}
-    assert 'nothing to do: 12 of 12 jobs are done' in schedule(params(), '--monitor=none')
+    assert '12 of 12 jobs done' in schedule(params(), '--monitor=none')
+    assert len(ledger('begin')) == 12
