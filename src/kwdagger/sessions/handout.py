@@ -135,7 +135,8 @@ def planned_entries(plan: Plan, survey: Survey, queue: str) -> list[QueueEntry]:
     for name, job in plan.jobs.items():
         if survey.decisions[name].run:
             before = _attempts(job, survey, queue, 0)
-            entries[name] = _entry(job, absolute(job.rundir, os.getcwd()), entries, before)
+            rundir = absolute(job.rundir, os.getcwd())
+            entries[name] = _entry(job, rundir, survey, entries, before)
     return list(entries.values())
 
 
@@ -178,11 +179,11 @@ def _hand_out_one(
     )
     if outcome != 'queued':
         return None
-    return _entry(job, manifest.rundir, entries, before)
+    return _entry(job, manifest.rundir, survey, entries, before)
 
 
 def _entry(
-    job: Job, rundir: str, entries: Mapping[str, QueueEntry], before: Attempts
+    job: Job, rundir: str, survey: Survey, entries: Mapping[str, QueueEntry], before: Attempts
 ) -> QueueEntry:
     return QueueEntry(
         job.id,
@@ -192,7 +193,7 @@ def _entry(
         job.node.name,
         job.resources.grown(before.out_of_memory, before.out_of_time),
         job.slurm_options,
-        _live_jobs(job, survey) if queue == 'slurm' else (),
+        _live_jobs(job, survey),
     )
 
 
