@@ -154,7 +154,7 @@ class Submitter:
             self._ceiling = None
         most = self.limits.most_in_queue
         if self._ceiling is not None:
-            most = max(1, min(most, self._ceiling))
+            most = min(most, self._ceiling)
         room = most - in_queue
         if room < min(rest, max(1, most // _TOP_UP_SHARE)):
             return 0
@@ -225,13 +225,14 @@ class Submitter:
             last = len(array.plan.entries) - 1
             self.dropped.append(Dropped(self._at, first, last, answer.message))
             self._advance(last + 1)
-        elif first < last:
+        elif first < last and (last - first + 1) // 2 >= in_queue // _TOP_UP_SHARE:
             self._largest = (last - first + 1) // 2
         else:
             self.at_rest = True
-            self._ceiling, self._largest = in_queue, None
+            self._ceiling, self._largest = max(1, in_queue), None
             self._ceiling_until = self.clock() + _FORGET_CEILING_SECONDS
-            self._wait()
+            if not in_queue:
+                self._wait()
 
     def _wait(self) -> None:
         self._next_try = self.clock() + self._pause
