@@ -28,7 +28,7 @@ _TRANSIENT = re.compile(
     re.IGNORECASE,
 )
 _NOISE = re.compile(r'^(sbatch|squeue|scancel|scontrol|sacctmgr): (error: )?')
-_USELESS = re.compile(r'Try ".*" for more information|sleeping and retrying')
+_USELESS = re.compile(r'Try ".*" for more information')
 _JOB_ID = re.compile(r'(\d+)(;|\Z)')
 
 
