@@ -14,6 +14,7 @@ VERBS = {
     'aggregate': 'turn finished runs into tables and a report',
     'accept': 'mark finished results that are out of date as current',
     'cancel': 'end what runs and what is queued under a results folder',
+    'prune': 'list, and remove, runs that no given matrix reaches any more',
 }
 
 

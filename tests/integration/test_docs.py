@@ -181,7 +181,7 @@ def test_every_page_is_on_the_map():
     assert [page for page in PAGES if page not in linked and page.name != 'index.rst'] == []
 
 
-@pytest.mark.parametrize('verb', ['schedule', 'aggregate', 'status', 'cancel', 'accept'])
+@pytest.mark.parametrize('verb', ['schedule', 'aggregate', 'status', 'cancel', 'accept', 'prune'])
 def test_every_option_is_in_the_reference(verb):
     module = __import__(f'kwdagger.{verb}', fromlist=['__cli__'])
     options = set(module.__cli__.__default__)

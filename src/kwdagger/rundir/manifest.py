@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = ['JobManifest', 'Predecessor', 'materialise', 'render_script']
 QUEUED = 'queued'
 DONE = 'done'
 RUNNING_ELSEWHERE = 'running elsewhere'
+_REMOVALS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def materialise(
             }
         )
 
-    held = hold(run, queued_record, fresh=_make_folder(run.path), takeover=takeover)
+    held = _hold_folder(run, queued_record, takeover)
     if isinstance(held, Claim):
         return RUNNING_ELSEWHERE
     let_go = held.release
@@ -177,6 +178,16 @@ def _is_with_slurm(status: JobStatus | None) -> bool:
 
 def _nothing() -> None:
     """The claim became the record."""
+
+
+def _hold_folder(run: RunDirectory, text_for: Callable[[int], str], takeover: bool) -> Hold | Claim:
+    """Make the folder and hold it; once more where `prune` removed it in between."""
+    for _ in range(_REMOVALS):
+        try:
+            return hold(run, text_for, fresh=_make_folder(run.path), takeover=takeover)
+        except FileNotFoundError:
+            continue
+    return hold(run, text_for, fresh=_make_folder(run.path), takeover=takeover)
 
 
 def _make_folder(path: str) -> bool:
