@@ -70,7 +70,7 @@ def read_report(reader: RootReader) -> StatusReport:
     """Read the root and return the report on it as of now, in local time."""
     found = reader.read()
     now = datetime.now(timezone.utc).astimezone()
-    return status_report(found.root, found.session, found.runs, found.nodes, now)
+    return status_report(found.root, found.session, found.runs, found.nodes, now, found.notices)
 
 
 def show(report: StatusReport, config: Mapping[str, Any]) -> None:

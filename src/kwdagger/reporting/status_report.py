@@ -76,6 +76,7 @@ class StatusReport:
     Attributes:
         nodes: node -> state -> how many; states that do not occur are left out.
         eta_seconds: about how long until what runs and waits is done; None if unknown.
+        notices: what could not be found out.
     """
 
     root: str
@@ -86,6 +87,7 @@ class StatusReport:
     failures: tuple[FailureGroup, ...]
     unreadable: tuple[str, ...]
     eta_seconds: float | None
+    notices: tuple[str, ...] = ()
 
     @property
     def states(self) -> dict[str, int]:
@@ -112,6 +114,7 @@ def status_report(
     runs: Sequence[RunState],
     nodes: Iterable[str],
     now: datetime,
+    notices: Sequence[str] = (),
 ) -> StatusReport:
     """Return the report on runs.
 
@@ -134,6 +137,7 @@ def status_report(
         _failure_groups(root, runs),
         tuple(run.details.reason or run.place for run in runs if run.state == 'unreadable'),
         estimated_seconds(runs, now),
+        tuple(notices),
     )
 
 
@@ -285,5 +289,6 @@ def status_document(report: StatusReport) -> dict[str, Any]:
             for group in report.failures
         ],
         'unreadable': list(report.unreadable),
+        'notices': list(report.notices),
         'eta_seconds': report.eta_seconds,
     }

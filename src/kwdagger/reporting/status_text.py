@@ -68,6 +68,7 @@ def status_lines(report: StatusReport, width: int = 80) -> list[str]:
         _running_lines(report, width),
         _failure_lines(report, width),
         _unreadable_lines(report),
+        [line for notice in report.notices for line in _wrapped(notice, width)],
         _waiting_lines(report, width),
     ):
         if section:

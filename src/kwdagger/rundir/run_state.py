@@ -47,7 +47,8 @@ class RunDetails:
     Attributes:
         last_line: of the log of a failed run.
         host, boot_id, pid, pid_start: its process; the scheduler's while it is queued.
-        slurm_job: the Slurm job or array task in which it runs.
+        slurm_job: the Slurm job or array task in which it runs, ran or waits.
+        slurm_state: what Slurm said of that job once it had ended, where it was asked.
         checked: False where nothing can be known of its process from here.
     """
 
@@ -65,6 +66,7 @@ class RunDetails:
     queue_job: str | None = None
     slurm_job: str | None = None
     checked: bool = True
+    slurm_state: str | None = None
 
 
 NO_DETAILS = RunDetails()
@@ -168,17 +170,14 @@ def _running(place: str, process_id: str, claim: Claim) -> RunState:
 
 
 def _claim_record(claim: Claim) -> Mapping[str, Any]:
-    record: dict[str, Any] = {
+    return {
         'attempt': claim.number,
         'host': claim.host,
         'boot_id': claim.boot_id,
         'pid': claim.pid,
         'started_at': claim.started_at,
+        'slurm_job': claim.slurm_job,
     }
-    _, mark, after = claim.text.partition(',"slurm_job":"')
-    if mark:
-        record['slurm_job'] = after.partition('"')[0]
-    return record
 
 
 def _details(record: Mapping[str, Any], **known: Any) -> RunDetails:

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeAlias
@@ -20,9 +20,12 @@ from kwdagger.rundir.runs import find_run, find_runs
 from kwdagger.rundir.schedulers import is_running
 from kwdagger.rundir.session_files import list_sessions, read_plan
 from kwdagger.rundir.state_index import StateIndex
+from kwdagger.sessions.slurm_runs import ask_slurm
 
 _WAITING = ('queued', 'not_started')
-_BOUND_QUEUES = ('serial',)  # start nothing more once their scheduler is gone
+_BOUND_QUEUES = ('serial', 'slurm')
+"""Of which a pack that goes on does not tell that others will: a serial queue starts nothing more
+once its scheduler is gone, and Slurm is asked."""
 _UNKNOWN_DEPTH = 3  # how deep to look for runs in a folder that no schedule call has recorded
 
 
@@ -34,12 +37,14 @@ class RootStatus:
         root: as it was given. session: the one to which `runs` is restricted, if any.
         runs: with the states ``held`` and ``not_started`` told from ``queued``.
         nodes: names of nodes in the order of the latest plan.
+        notices: what could not be found out, for people.
     """
 
     root: str
     session: str | None
     runs: tuple[RunState, ...]
     nodes: tuple[str, ...]
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,16 @@ class RootReader:
         if plan is not None:
             runs += self._planned_elsewhere(plan, runs)
         self._index.save(whole=self._session is None)
-        settled = settle(self._root, runs, plan, plans)
-        return RootStatus(self._root, self._session, tuple(settled), plan.nodes if plan else ())
+        answer = ask_slurm(self._root, runs)
+        runs = [answer.runs.get(run.place, run) for run in runs]
+        settled = settle(self._root, runs, plan, plans, answer.expected)
+        return RootStatus(
+            self._root,
+            self._session,
+            tuple(settled),
+            plan.nodes if plan else (),
+            (answer.notice,) if answer.notice else (),
+        )
 
     def _planned_elsewhere(self, plan: Planned, runs: Iterable[RunState]) -> list[RunState]:
         """The plan's runs that are not among `runs`: in other places, or not yet made."""
@@ -201,14 +214,25 @@ def read_planned(root: str, session: str) -> Planned:
 
 
 def settle(
-    root: str, runs: Sequence[RunState], latest: Planned | None, plans: PlanReader
+    root: str,
+    runs: Sequence[RunState],
+    latest: Planned | None,
+    plans: PlanReader,
+    in_slurm: Collection[str] = (),
 ) -> list[RunState]:
-    """Tell runs that somebody will run from those that nobody will, and those held back."""
+    """Tell runs that somebody will run from those that nobody will, and those held back.
+
+    Args:
+        in_slurm: places of runs that Slurm is known to have.
+    """
     waiting = {run.process_id: run for run in runs if run.state in _WAITING}
     if not waiting:
         return list(runs)
     alive = Schedulers(root)
-    states = {name: _expected(run, alive) for name, run in waiting.items()}
+    states = {
+        name: 'queued' if run.place in in_slurm else _expected(run, alive)
+        for name, run in waiting.items()
+    }
     if latest and is_running(SessionDirectory(root, latest.session)):
         for name, run in waiting.items():  # it has not come to these yet
             if run.details.pid is None and run.details.session == latest.session:

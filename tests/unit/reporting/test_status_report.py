@@ -214,6 +214,7 @@ def test_the_document_has_every_key_whatever_happened():
         'running',
         'failures',
         'unreadable',
+        'notices',
         'eta_seconds',
     ]
     assert list(document['states']) == list(STATES)
