@@ -74,6 +74,16 @@ def schedule(text, *words, code=0):
     return ended(start(text, *words), code)
 
 
+def status():
+    """Return counts by state, as `kwdagger status` tells them in a new process."""
+    shown = subprocess.run(
+        [sys.executable, '-m', 'kwdagger', 'status', str(ROOT), '--json'],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    counts = json.loads(shown.stdout)['states']
+    return {state: count for state, count in counts.items() if count}
+
+
 def records(node='*'):
     return {
         path.parent.name: json.loads(path.read_text())
@@ -237,11 +247,23 @@ def test_submitted_and_left_alone(work):
     Path('hold-2').touch()
     shell = start(params(), '--monitor=none', start_new_session=True)
     ended(shell)
-    assert len(work.live_jobs()) > 0
+    wait_until(lambda: status() == {'passed': 6, 'running': 1, 'queued': 5})
     again = schedule(params(), '--monitor=none')
     assert all(len(ids) == 1 for ids in submissions().values()), again
     Path('hold-2').unlink()
     wait_until(lambda: not work.live_jobs())
+    assert status() == {'passed': 12}
     assert states() == {'passed': 12}
     assert '12 of 12 jobs done' in schedule(params(), '--monitor=none')
     assert len(ledger('begin')) == 12
+
+
+def test_status_alone_tells_what_slurm_did_to_a_sweep_that_nobody_watched(work):
+    Path('hold-2').touch()
+    text = params(options='no-requeue: true, nodelist: n2')
+    schedule(text, '--monitor=none')
+    held_job(work)
+    work.ask('scontrol', 'update', 'nodename=n2', 'state=down', 'reason=test')
+    wait_until(lambda: status().get('node_failed') == 1)
+    wait_until(lambda: not work.live_jobs())
+    assert status() == {'passed': 8, 'node_failed': 1, 'held': 3}

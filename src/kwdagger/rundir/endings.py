@@ -85,8 +85,7 @@ def _amended(
     kept = ('session', 'queue', 'queue_job', 'version')
     return {
         'schema': SCHEMA,
-        # A task that never began counts as an attempt: its record is filed under a number.
-        'attempt': attempts + 1 if claim is None else claim.number,
+        'attempt': _attempt(ending, attempts, claim),
         **({} if claim is None else _who_ran(claim)),
         'slurm_job': ending.slurm_job,
         'slurm_state': ending.slurm_state,
@@ -97,6 +96,13 @@ def _amended(
         **{key: record.get(key) for key in kept},
         'fingerprints': {},
     }
+
+
+def _attempt(ending: RecordedEnding, attempts: int, claim: Claim | None) -> int:
+    """What the queue ended before it began was an attempt, but for what people cancelled."""
+    if claim is not None:
+        return claim.number
+    return attempts if ending.state == 'cancelled' else attempts + 1
 
 
 def _who_ran(claim: Claim) -> dict[str, Any]:

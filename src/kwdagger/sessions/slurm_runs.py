@@ -47,7 +47,10 @@ def ask_slurm(root: str, runs: Iterable[RunState]) -> SlurmAnswer:
             slurm_job=answer.live.get(path, fresh.details.slurm_job),
             checked=fresh.details.checked or path in answer.live,
         )
-        now[run.place] = replace(fresh, details=details)
+        # One that a failed node interrupted runs again: it waits, whatever its record says.
+        waits = path in answer.live and fresh.state not in ('running', 'passed')
+        state = 'queued' if waits else fresh.state
+        now[run.place] = replace(fresh, state=state, details=details)
     unknown = {text for path, text in answer.holders.items() if _UNKNOWN in text}
     return SlurmAnswer(
         now,
