@@ -108,9 +108,9 @@ def wait_until(condition, seconds=90):
         time.sleep(0.05)
 
 
-def held_job(slurm, passed=2):
-    """Wait until so many of the first stage passed and one is left; return its Slurm job."""
-    wait_until(lambda: states('base')['passed'] == passed and len(ledger('begin')) > passed)
+def held_job(slurm):
+    """Wait until one job of three of the first stage is all that runs; return its Slurm job."""
+    wait_until(lambda: states() == {'passed': 6, 'queued': 6})
     wait_until(lambda: len(running_bases(slurm)) == 1)
     return running_bases(slurm)[0]
 
