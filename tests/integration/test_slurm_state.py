@@ -213,13 +213,104 @@ def test_what_slurm_never_heard_of_is_never_passed(sweep):
 def test_a_slurm_that_does_not_answer_frees_nothing(sweep, monkeypatch, tmp_path):
     jobs = sweep(LONG)
     jobs.submit()
-    fake = tmp_path / 'bin' / 'squeue'
-    fake.parent.mkdir()
-    fake.write_text('#!/bin/sh\necho "slurm_load_jobs error: Unable to contact it" >&2\nexit 1\n')
-    fake.chmod(0o755)
+    fake = 'echo "slurm_load_jobs error: Unable to contact it" >&2; exit 1'
+    path = fake_program(tmp_path / 'bin', 'squeue', fake)
     with monkeypatch.context() as patch:
-        patch.setenv('PATH', f'{fake.parent}:{os.environ["PATH"]}')
+        patch.setenv('PATH', path)
         asked, holders = jobs.settle()
     assert asked == {'squeue': 1}
     assert 'cannot be asked' in holders['work_id_0']
     assert jobs.record()['state'] == 'queued'
+
+
+def fake_program(folder, name, text):
+    """Put a program in front of Slurm's own; return the new PATH."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f'#!/bin/sh\n{text}\n')
+    (folder / name).chmod(0o755)
+    return f'{folder}:{os.environ["PATH"]}'
+
+
+@pytest.mark.parametrize(
+    ('said', 'state'),
+    [
+        ('PREEMPTED', 'preempted'),
+        ('OUT_OF_MEMORY', 'oom'),
+        ('NODE_FAIL', 'node_failed'),
+        ('DEADLINE', 'timeout'),
+        ('CANCELLED by 1000', 'cancelled'),
+        ('FAILED', 'failed'),
+    ],
+)
+def test_the_accounting_is_asked_first_where_there_is_one(
+    sweep, slurm, monkeypatch, tmp_path, said, state
+):
+    jobs = sweep(program('exit 7'))
+    job = jobs.submit()
+    wait_until(lambda: not slurm.live_jobs())
+    answer = f'echo "{job}_0|{said}|0:0|{ARRAY}"'
+    monkeypatch.setenv('PATH', fake_program(tmp_path / 'bin', 'sacct', answer))
+    asked, holders = jobs.settle()
+    assert asked == {'squeue': 1, 'sacct': 1}
+    assert holders == {}
+    assert jobs.record()['state'] == state
+    assert jobs.record()['exit_code'] == 7, 'what the run script saw stays'
+    assert jobs.settle() == ({}, {})
+
+
+def claim_from_another_host(jobs, label):
+    """Leave what a run script on a compute node leaves that was killed."""
+    claim = {
+        'schema': 1, 'attempt': 1, 'host': 'compute-7', 'boot_id': 'b', 'pid': 77,
+        'pid_start': 1, 'started_at': '2020-01-01T00:00:00.000000+00:00', 'slurm_job': label,
+        'pgid': 78, 'pgid_start': 2, 'sid': 70,
+    }  # fmt: skip
+    path = RunDirectory(jobs.rundirs['work_id_0']).claim_path(1)
+    Path(path).write_text(json.dumps(claim, separators=(',', ':')).removesuffix('}'))
+
+
+def test_a_claim_of_another_host_is_asked_of_slurm(sweep, slurm):
+    jobs = sweep(LONG)
+    job = jobs.submit('--hold')
+    claim_from_another_host(jobs, f'{job}_0')
+    _, holders = jobs.settle()
+    assert holders['work_id_0'].startswith(f'slurm job {job}_0 (PENDING')
+    slurm.ask('scancel', job)
+    wait_until(lambda: not slurm.live_jobs())
+    _, holders = jobs.settle()
+    assert holders == {}
+    record = jobs.record()
+    assert record['state'] == 'cancelled'
+    assert (record['host'], record['attempt'], record['slurm_job']) == ('compute-7', 1, f'{job}_0')
+    assert not list(Path(jobs.rundirs['work_id_0']).glob('.claim.*'))
+
+
+def test_a_claim_of_another_hosts_job_that_slurm_forgot_is_dead(sweep):
+    jobs = sweep(LONG)
+    claim_from_another_host(jobs, '999999_0')
+    assert jobs.settle()[1] == {}
+    assert jobs.record()['state'] == 'killed'
+    assert 'Slurm no longer knows job 999999_0' in jobs.record()['reason']
+    again = JobManifest(
+        'work_id_0', 'work', 'true', jobs.root, jobs.rundirs['work_id_0'], jobs.root
+    )
+    assert Sweep.hand_out(again, session='tuesday') == 'queued'
+    kept = Path(jobs.rundirs['work_id_0'], '.attempts', '1', 'job_status.json')
+    assert json.loads(kept.read_text())['state'] == 'killed'
+
+
+def test_what_another_session_handed_out_meanwhile_is_left_alone(sweep, slurm):
+    jobs = sweep(LONG)
+    jobs.submit('--hold')
+    runs = jobs.runs()
+    slurm.ask('scancel', *slurm.live_jobs())
+    wait_until(lambda: not slurm.live_jobs())
+    status = runs[0].status
+    again = JobManifest(
+        'work_id_0', 'work', 'true', jobs.root, jobs.rundirs['work_id_0'], jobs.root
+    )
+    words = {'session': 'tuesday', 'queue': 'slurm', 'queue_job': 'x'}
+    assert materialise(again, **words) == 'running elsewhere', 'handed out since it was decided'
+    assert materialise(again, surveyed=status, **words) == 'queued'
+    settle(jobs.root, runs)
+    assert (jobs.record()['state'], jobs.record()['session']) == ('queued', 'tuesday')
