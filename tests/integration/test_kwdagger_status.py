@@ -169,6 +169,14 @@ def test_held_without_links_and_without_a_plan(work):
     assert states() == {'passed': 3, 'not_started': 4, 'failed': 2}
 
 
+def test_runs_without_any_session_record(work):
+    Path('fail').write_text('2\n')
+    schedule()
+    shutil.rmtree('out/_kwdagger_schedule')
+    for _ in range(2):
+        assert states() == {'passed': 6, 'held': 2, 'failed': 1}
+
+
 def test_what_runs_now_and_what_is_queued(work, start):
     start()
     found = document()

@@ -12,7 +12,7 @@ from kwdagger.rundir.journal import has_live_writer
 from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.rundir.run_state import RunDetails, RunState
 from kwdagger.rundir.schedulers import mark_scheduler
-from kwdagger.sessions.root_status import Planned, held_back, settle
+from kwdagger.sessions.waiting_runs import Planned, held_back, settle
 
 ME = this_process()
 MINE = {'host': ME.host, 'boot_id': ME.boot_id, 'pid': ME.pid, 'pid_start': ME.pid_start}
