@@ -387,6 +387,17 @@ def test_watch_stops_at_once_on_ctrl_c(work, start):
         assert watching.wait(timeout=30) == 130
 
 
+def test_a_reader_that_has_seen_enough(work):
+    schedule()
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [*STATUS, 'out'], stdout=theirs, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (141, '')
+
+
 @pytest.mark.parametrize(
     ('words', 'message'),
     [

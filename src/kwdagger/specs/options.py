@@ -80,6 +80,9 @@ def run_verb(
         sys.stdout.flush()
         sys.stderr.write(f'error: {error}\n')
         code = 2
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
     except OSError as error:
         if error.errno not in _PLACE_ERRORS:
             raise
@@ -88,9 +91,6 @@ def run_verb(
         code = 2
     except KeyboardInterrupt:
         code = 130
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
     if code:
         raise SystemExit(code)
 
