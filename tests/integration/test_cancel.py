@@ -154,6 +154,111 @@ def test_records_say_which_jobs_ran_and_which_never_started(work):
     assert not [path for path in Path('a').glob('*/*/.attempts') if path.parent.name != name]
 
 
+@pytest.mark.slurm
+def test_slurm_jobs_are_cancelled_and_no_others(work, slurm):
+    words = ['--backend=slurm', '--monitor=none']
+    assert code_of(start('a', *words)) == 0
+    assert code_of(start('b', *words)) == 0
+    until(lambda: running('a') and running('b'))
+    text = cancel('a')
+    assert 'running job' in text
+    assert 'will not start' in text
+    assert states('a') == ['cancelled'] * JOBS
+    assert 'nothing runs or is queued' in cancel('a')
+    assert running('b')
+    Path('go').touch()
+    until(lambda: states('b') == ['passed'] * JOBS)
+    finish('a', '--backend=slurm')
+
+
+@pytest.mark.slurm
+@pytest.mark.parametrize('number', [None, signal.SIGKILL])
+def test_a_slurm_scheduler_and_its_jobs_are_ended(work, slurm, number):
+    scheduler = start('a', '--backend=slurm')
+    until(lambda: running('a'))
+    if number is not None:
+        scheduler.send_signal(number)
+        code_of(scheduler)
+    text = cancel('a')
+    assert ('1 scheduler ended' in text) == (number is None)
+    code_of(scheduler)
+    assert states('a') == ['cancelled'] * JOBS
+
+
+@pytest.mark.slurm
+def test_slurm_that_does_not_answer_is_said_and_nothing_marked(work, slurm, monkeypatch):
+    assert code_of(start('a', '--backend=slurm', '--monitor=none')) == 0
+    until(lambda: running('a'))
+    programs = work / 'programs'
+    programs.mkdir()
+    (programs / 'squeue').write_text(
+        '#!/bin/sh\necho Unable to contact slurm controller >&2\nexit 1'
+    )
+    (programs / 'squeue').chmod(0o755)
+    path = os.environ['PATH']
+    monkeypatch.setenv('PATH', f'{programs}:{path}')
+    text = cancel('a', code=1)
+    assert 'the Slurm jobs of session' in text
+    assert 'queued' in states('a')
+    monkeypatch.setenv('PATH', path)
+    cancel('a')
+    assert states('a') == ['cancelled'] * JOBS
+
+
+@pytest.mark.hyperqueue
+@pytest.mark.parametrize('number', [None, signal.SIGKILL])
+def test_a_hyperqueue_cluster_and_its_jobs_are_ended(work, number):
+    scheduler = start('a', '--backend=hyperqueue', '--workers=2')
+    until(lambda: len(running('a')) == 2)
+    if number is not None:
+        scheduler.send_signal(number)
+        code_of(scheduler)
+    text = cancel('a')
+    assert ('1 scheduler ended' in text) == (number is None)
+    assert '7 queued jobs will not start' in text
+    assert ('2 running jobs stopped' in text) == (number is None)  # its workers die with it
+    code_of(scheduler)
+    assert states('a').count('cancelled') >= 7
+    assert set(states('a')) <= {'cancelled', 'killed'}
+    assert ours(work) == []
+    finish('a', '--backend=hyperqueue')
+
+
+SERVER = """\
+import sys
+from hyperqueue import LocalCluster
+from hyperqueue.cluster import WorkerConfig
+cluster = LocalCluster(sys.argv[1], WorkerConfig(cores=2))
+sys.stdin.read()
+cluster.stop()
+"""
+
+
+@pytest.mark.hyperqueue
+def test_a_job_that_was_left_to_a_hyperqueue_server_is_cancelled(work, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('hq')
+    words = ['--backend=hyperqueue', f'--hq_server_dir={folder}', '--monitor=none']
+    with subprocess.Popen(
+        [sys.executable, '-c', SERVER, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        cwd='/',
+    ) as server:
+        until(lambda: (folder / 'hq-current' / 'access.json').exists())
+        assert code_of(start('a', *words)) == 0
+        assert code_of(start('b', *words)) == 0
+        until(lambda: len(running('a')) == 2)
+        text = cancel('a')
+        assert '2 running jobs stopped, 7 queued jobs will not start' in text
+        assert states('a') == ['cancelled'] * JOBS
+        until(lambda: running('b'))  # whose turn it is now
+        assert 'nothing runs or is queued' in cancel('a')
+        Path('go').touch()
+        until(lambda: states('b') == ['passed'] * JOBS)
+        assert states('a') == ['cancelled'] * JOBS
+        server.communicate()
+
+
 @pytest.mark.tmux
 def test_tmux_packs_that_outlive_their_scheduler_are_ended(work):
     words = ['--backend=tmux', '--tmux_workers=2']

@@ -47,13 +47,15 @@ class Process:
         return True
 
 
-def wait_until(done: Callable[[], bool], seconds: float) -> bool:
+def wait_until(
+    done: Callable[[], bool], seconds: float, pause_seconds: float = _POLL_SECONDS
+) -> bool:
     """Look again and again; return whether it came true in time."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:
             return False
-        time.sleep(_POLL_SECONDS)
+        time.sleep(pause_seconds)
     return True
 
 

@@ -47,7 +47,14 @@ def note_queue(session: SessionDirectory, queue: Mapping[str, Any]) -> None:
 
 
 def unmark_scheduler(session: SessionDirectory) -> None:
-    """Say that this process does not run the session any more."""
+    """Say that this process does not run the session any more.
+
+    The mark stays, as that of a dead process, where its queue (``detached``) lives on.
+    """
+    record = _read(_own_path(session))
+    if record is not None and (record.get('queue') or {}).get('detached'):
+        _write(session, {**record, 'over': True})
+        return
     with contextlib.suppress(OSError):
         os.unlink(_own_path(session))
 
@@ -74,7 +81,7 @@ def read_schedulers(session: SessionDirectory) -> list[Scheduler]:
             int(record['pid']),
             int(record['pid_start']),
             str(record.get('backend')),
-            judge_process(record),
+            'dead' if record.get('over') else judge_process(record),
             dict(record.get('queue') or {}),
         )
         for record in records

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kwdagger.errors import InvalidValue, MissingFile, UnknownName, did_you_mean
@@ -15,13 +15,17 @@ from kwdagger.rundir.claims import Claim, live_claim, read_claims
 from kwdagger.rundir.ending import end_runs, left_running
 from kwdagger.rundir.hold import Hold
 from kwdagger.rundir.layout import RunDirectory, SessionDirectory
-from kwdagger.rundir.processes import Process, end_processes
+from kwdagger.rundir.processes import Process, end_processes, wait_until
 from kwdagger.rundir.schedulers import Scheduler, read_schedulers
 from kwdagger.rundir.session_files import list_sessions, read_plan
 from kwdagger.rundir.status import SCHEMA, JobStatus, read_status
 from kwdagger.rundir.tree import read_tree
 
 _ROUNDS = 4
+_STOPPED = ('cancelled', 'killed', 'queued')
+_NO_END = 'which cannot be ended'
+_REACHING = ('slurm', 'hyperqueue')
+_QUEUE_SECONDS = 40.0
 # The scheduler waits for its jobs, of which each gets ten seconds, and some more to record it.
 _SCHEDULER_SECONDS = 40.0
 
@@ -87,6 +91,13 @@ class OpenWork:
     def running(self) -> list[OpenRun]:
         """Runs with processes on this host."""
         return [run for run in self.runs if run.runs_here]
+
+    @property
+    def is_within_reach(self) -> bool:
+        """Whether there is anything to be ended from here."""
+        marks = any(one.verdict != 'elsewhere' for one in self.schedulers)
+        queues = any(run.status and run.status.queue in _REACHING for run in self.runs)
+        return marks or queues or bool(self.running or self.waiting)
 
     @property
     def out_of_reach(self) -> list[str]:
@@ -177,50 +188,108 @@ def cancel_work(root: str, session: str | None = None) -> Cancelled:
 
     Repeated until nothing is found any more: what was between two jobs shows up again.
     """
-    schedulers: set[Process] = set()
-    seen: dict[str, None] = {}
-    waiting: dict[str, None] = {}
-    problems: list[str] = []
+    ending = _Ending()
     work = find_open_work(root, session)
     for _ in range(_ROUNDS):
-        live = {Process(one.pid, one.pid_start) for one in work.live_schedulers}
-        left = any(one.verdict == 'dead' for one in work.schedulers)
-        if not (live or left or work.running or work.waiting):
+        before = {run.path for run in work.runs}
+        if not work.is_within_reach:
             break
-        schedulers |= live
-        seen.update(dict.fromkeys(run.path for run in work.running))
-        problems = _end_all(work, live)
+        ending.end(work)
         work = find_open_work(root, session)
-        stuck = {one.session for one in work.live_schedulers}
+        ending.mark(work)
+        work = find_open_work(root, session)
+        if before and before == {run.path for run in work.runs}:
+            break
+    return ending.summary(work)
+
+
+@dataclass(slots=True)
+class _Ending:
+    """What was found and done so far.
+
+    Attributes:
+        ran: run directories that ran when they were looked at. seen: those that were queued, too.
+        problems: session or run -> what could not be ended, in the last round.
+    """
+
+    schedulers: set[Process] = field(default_factory=set)
+    ran: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def end(self, work: OpenWork) -> None:
+        """End schedulers, queues and run scripts."""
+        self.seen |= {run.path for run in work.runs}
+        self.ran |= {run.path for run in work.running}
+        self.problems = {}
+        live = {Process(one.pid, one.pid_start): one for one in work.live_schedulers}
+        self.schedulers |= set(live)
+        for process in end_processes(live, _SCHEDULER_SECONDS):
+            name = live[process].session
+            self.problems[name] = f'session {name} is run by process {process.pid}, {_NO_END}'
+        open_sessions = {run.status.session for run in work.runs if run.status}
+        self.problems |= end_queues(work.sessions, open_sessions)
+        self._wait_for_queues(work)
+        held = [run for run in map(_again, work.runs) if run.runs_here]
+        scripts = [run.holder for run in held if run.holder and run.holder.verdict == 'live']
+        for claim in end_runs(scripts, [claim for run in held for claim in run.left]):
+            name = os.path.basename(os.path.dirname(claim.path))
+            self.problems[name] = f'{name} is run by process {claim.pid}, {_NO_END}'
+
+    def _wait_for_queues(self, work: OpenWork) -> None:
+        """Give run scripts on other hosts, which their queue ends, the time to record it."""
+        far = [
+            run.path
+            for run in work.runs
+            if run.holder is not None
+            and run.holder.verdict == 'elsewhere'
+            and run.status is not None
+            and run.status.queue in _REACHING
+            and run.status.session not in self.problems
+        ]
+        if far:
+            wait_until(lambda: not any(map(live_claim, far)), _QUEUE_SECONDS)
+
+    def mark(self, work: OpenWork) -> None:
+        """Record of what is still queued that it will not start."""
+        stuck = {*self.problems, *(one.session for one in work.live_schedulers)}
         for run in work.waiting:
-            if run.status and run.status.session not in stuck and _mark_cancelled(run):
-                waiting[run.path] = None
-        work = find_open_work(root, session)
-    return _summary(work, schedulers, seen, waiting, problems)
+            session = run.status.session if run.status else None
+            if session in stuck:
+                continue
+            try:
+                _mark_cancelled(run)
+            except OSError as problem:
+                name = os.path.basename(run.path)
+                self.problems[name] = f'{name} is queued, and cannot be written: {problem.strerror}'
 
-
-def _end_all(work: OpenWork, schedulers: set[Process]) -> list[str]:
-    stuck = {process.pid for process in end_processes(schedulers, _SCHEDULER_SECONDS)}
-    problems = [
-        f'session {one.session} is run by process {one.pid}, which cannot be ended'
-        for one in work.live_schedulers
-        if one.pid in stuck
-    ]
-    problems += end_queues(work.sessions)
-    held = [run for run in map(_again, work.runs) if run.runs_here]
-    live = [run.holder for run in held if run.holder and run.holder.verdict == 'live']
-    for claim in end_runs(live, [claim for run in held for claim in run.left]):
-        name = os.path.basename(os.path.dirname(claim.path))
-        problems.append(f'{name} is run by process {claim.pid}, which cannot be ended')
-    return problems
+    def summary(self, work: OpenWork) -> Cancelled:
+        """Count what became of everything that was found."""
+        stopped = waiting = finished = 0
+        for path in self.seen - {run.path for run in work.runs}:
+            status = read_status(RunDirectory(path).status_path)
+            never = status is not None and status.never_started
+            if path in self.ran or not never:
+                ended = status is not None and status.state not in _STOPPED
+                finished += ended
+                stopped += not ended
+            else:
+                waiting += 1
+        return Cancelled(
+            sum(not process.lives() for process in self.schedulers),
+            stopped,
+            finished,
+            waiting,
+            (*self.problems.values(), *work.out_of_reach),
+        )
 
 
 def _again(run: OpenRun) -> OpenRun:
     return replace(run, holder=live_claim(run.path), left=_left(run.path))
 
 
-def _mark_cancelled(run: OpenRun) -> bool:
-    """Write that a queued run will not start; return False if it is not queued any more."""
+def _mark_cancelled(run: OpenRun) -> None:
+    """Write that a queued run will not start, if it still is queued."""
 
     def change(record: Record | None, held: Hold) -> Record | None:
         if record is None or record.get('state') != 'queued':
@@ -239,27 +308,4 @@ def _mark_cancelled(run: OpenRun) -> bool:
             'fingerprints': {},
         }
 
-    return amend_record(RunDirectory(run.path), change) == 'written'
-
-
-def _summary(
-    work: OpenWork,
-    schedulers: set[Process],
-    seen: Mapping[str, None],
-    waiting: Mapping[str, None],
-    problems: list[str],
-) -> Cancelled:
-    stopped, finished = 0, 0
-    still = {run.path for run in work.running}
-    for path in seen:
-        status = read_status(RunDirectory(path).status_path)
-        ended = status is not None and status.state not in ('cancelled', 'queued', 'killed')
-        finished += ended and path not in still and path not in waiting
-        stopped += not ended and path not in still
-    return Cancelled(
-        sum(not process.lives() for process in schedulers),
-        stopped,
-        finished,
-        len([path for path in waiting if path not in seen]),
-        (*problems, *work.out_of_reach),
-    )
+    amend_record(RunDirectory(run.path), change)

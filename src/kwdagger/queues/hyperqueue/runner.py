@@ -188,6 +188,7 @@ def start(request: QueueRequest) -> HyperQueueRun:
     run.submit(request.entries)
     mark = stop_mark(run.script)
     queue = {'server_dir': run.cluster.server_dir, 'job': run.job, 'stop_mark': mark}
+    queue['detached'] = request.detach
     note_queue(request.session, queue)
     return run
 
