@@ -22,13 +22,14 @@ def pack_entries(entries: Sequence[QueueEntry], workers: int) -> list[Pack]:
         return []
     if workers <= 1:
         return [Pack(tuple(entries), ())]
-    groups = _connected_groups(entries)
+    groups = connected_groups(entries)
     if len(groups) >= workers * _ROUNDS:
         return [Pack(tuple(chunk), ()) for chunk in _balanced(groups, workers)]
     return _level_packs(entries, workers)
 
 
-def _connected_groups(entries: Sequence[QueueEntry]) -> list[list[QueueEntry]]:
+def connected_groups(entries: Sequence[QueueEntry]) -> list[list[QueueEntry]]:
+    """Return the entries in groups that do not depend on each other, each in the given order."""
     leader = {entry.name: entry.name for entry in entries}
 
     def find(name: str) -> str:

@@ -60,21 +60,24 @@ def render_export(entries: Iterable[tuple[str, str]]) -> str:
 
 
 def render_task(journal_dir: str) -> str:
-    """Return a bash script that runs one job: ``bash SCRIPT <process id> <run script>``.
+    """Return a bash script that runs jobs: ``bash SCRIPT [<process id> <run script>]...``.
 
-    It exits as a pack does, and runs nothing once `stop_mark` of its own path exists. Tasks of
+    It exits as a pack does, and starts nothing once `stop_mark` of its own path exists. Tasks of
     one HyperQueue worker that hold the same core run one after another, so they share a journal.
     """
     return '\n'.join(
         [
             '#!/usr/bin/env bash',
-            '# kwdagger: one run directory, as a HyperQueue task',
+            '# kwdagger: run directories, as a HyperQueue task',
             f'[[ -e $0{_STOPPED} ]] && exit 0',
-            f'{library(*SOMETIMES, "pack.sh")}kw_total=1',
+            f'{library(*SOMETIMES, "pack.sh")}kw_total=',
             f'kw_journal={quote(journal_dir)}/${{HOSTNAME//\\//}}-$PPID.${{HQ_CPUS%%,*}}.jsonl',
             'kw_strict= kw_scheduler_pid= kw_scheduler_start= kw_report=',
             'kw_pack_begin',
+            f'while (($#)) && [[ ! -e $0{_STOPPED} ]]; do',
             'kw_pack_job "$1" "$2"',
+            'shift 2',
+            'done',
             'kw_pack_end',
             '',
         ]

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kwdagger.queues.entry import QueueEntry
+from kwdagger.queues.packing import connected_groups
 
 _WAITING_PER_DEVICE = 2
 _MIB = 2**20
+_LONGEST_UNIT = 16
+_UNITS_A_CORE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,17 @@ class Task:
 
 
 def server_tasks(entries: Sequence[QueueEntry], script: str) -> list[Task]:
-    """Return tasks for a server whose workers offer cores, GPUs, memory and time.
+    """Return one task an entry, for workers that offer cores, GPUs, memory and time.
 
     Args:
-        script: run as ``bash <script> <process id> <run script>``.
+        entries: in topological order. script: what `render_task` wrote.
     """
     tasks = []
-    for entry, depends in zip(entries, _dependencies(entries), strict=True):
+    units = [(entry,) for entry in entries]
+    for (entry,), depends in zip(units, _dependencies(units), strict=True):
         asked = entry.resources
         memory = None if asked.memory is None else math.ceil(asked.memory / _MIB)
-        words = _words(entry, script)
+        words = _words((entry,), script)
         tasks.append(
             Task(entry.name, words, depends, asked.cpus or 1, asked.gpus, memory, asked.time)
         )
@@ -53,26 +57,57 @@ def local_tasks(entries: Sequence[QueueEntry], script: str, cores: int, devices:
 
     A job that asks for more cores than there are takes all. Run scripts lease GPUs themselves;
     of those that ask for any, only so many are let in at a time that few cores idle meanwhile.
+    Where there are very many light jobs, a task runs some of them, one after another.
     """
     tasks: list[Task] = []
     leasing: list[int] = []
     window = max(1, devices) * _WAITING_PER_DEVICE
-    for entry, depends in zip(entries, _dependencies(entries), strict=True):
-        if entry.resources.gpus:
+    units = _units(entries, cores)
+    for unit, depends in zip(units, _dependencies(units), strict=True):
+        asked = unit[0].resources
+        if asked.gpus:
             if len(leasing) >= window:
                 depends = tuple(sorted({*depends, leasing[-window]}))
             leasing.append(len(tasks))
-        cpus = min(entry.resources.cpus or 1, cores)
-        tasks.append(Task(entry.name, _words(entry, script), depends, cpus))
+        name = unit[0].name + f' and {len(unit) - 1} more' * (len(unit) > 1)
+        tasks.append(Task(name, _words(unit, script), depends, min(asked.cpus or 1, cores)))
     return tasks
 
 
-def _words(entry: QueueEntry, script: str) -> tuple[str, ...]:
-    return ('bash', script, entry.name, entry.script)
+def _units(entries: Sequence[QueueEntry], cores: int) -> list[tuple[QueueEntry, ...]]:
+    """Return what one task each runs; still so many that cores stay busy to the end."""
+    longest = min(_LONGEST_UNIT, len(entries) // (cores * _UNITS_A_CORE))
+    if longest <= 1:
+        return [(entry,) for entry in entries]
+    units: list[tuple[QueueEntry, ...]] = []
+    gathered: tuple[QueueEntry, ...] = ()
+    for group in connected_groups(entries):
+        if len(group) > longest or not all(map(_is_light, group)):
+            units.extend((entry,) for entry in group)
+            continue
+        if len(gathered) + len(group) > longest:
+            units.append(gathered)
+            gathered = ()
+        gathered += tuple(group)
+    return [*units, gathered] if gathered else units
 
 
-def _dependencies(entries: Sequence[QueueEntry]) -> list[tuple[int, ...]]:
-    place = {entry.name: index for index, entry in enumerate(entries)}
+def _is_light(entry: QueueEntry) -> bool:
+    return not entry.resources.gpus and (entry.resources.cpus or 1) == 1
+
+
+def _words(unit: Sequence[QueueEntry], script: str) -> tuple[str, ...]:
+    return ('bash', script, *(word for entry in unit for word in (entry.name, entry.script)))
+
+
+def _dependencies(units: Sequence[Sequence[QueueEntry]]) -> list[tuple[int, ...]]:
+    place = {entry.name: index for index, unit in enumerate(units) for entry in unit}
     return [
-        tuple(place[before] for before in entry.depends if before in place) for entry in entries
+        tuple(
+            sorted(
+                {place[before] for entry in unit for before in entry.depends if before in place}
+                - {index}
+            )
+        )
+        for index, unit in enumerate(units)
     ]
