@@ -105,6 +105,10 @@ def submission_lines(
     backend: str, entries: Sequence[QueueEntry], session: SessionDirectory
 ) -> list[str]:
     """Return the calls that a backend would make for a hand-out; none where it makes none."""
+    if backend == 'hyperqueue':
+        from kwdagger.queues.hyperqueue.tasks import request_lines
+
+        return request_lines(entries)
     if backend != 'slurm' or not entries:
         return []
     from kwdagger.queues.slurm import preview

@@ -80,6 +80,12 @@ def _worker_devices(request: QueueRequest) -> list[str] | None:
     return None if leased else list(request.devices) or None
 
 
+def _use_plain_shells(driver: Path) -> None:
+    """Keep the user's rc files out of the workers: they may take long, and change PATH."""
+    text = driver.read_text('utf-8')
+    driver.write_text(text.replace(' "bash"\n', ' "bash --norc --noprofile"\n'), 'utf-8')
+
+
 def start(request: QueueRequest) -> TmuxRun:
     """Write and start a tmux queue, on a private socket.
 
@@ -107,6 +113,7 @@ def start(request: QueueRequest) -> TmuxRun:
             )
         )
     queue.write()
+    _use_plain_shells(Path(queue.fpath))
     note_queue(request.session, {'folder': folder})
     environment = tmux_environment(folder)
     started = subprocess.run(

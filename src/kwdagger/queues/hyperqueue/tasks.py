@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,6 +73,17 @@ def local_tasks(entries: Sequence[QueueEntry], script: str, cores: int, devices:
         name = unit[0].name + f' and {len(unit) - 1} more' * (len(unit) > 1)
         tasks.append(Task(name, _words(unit, script), depends, min(asked.cpus or 1, cores)))
     return tasks
+
+
+def request_lines(entries: Sequence[QueueEntry]) -> list[str]:
+    """Return what tasks ask for, one line for each node and request."""
+    counts = Counter((entry.node, entry.resources) for entry in entries)
+    lines = []
+    for (node, asked), count in counts.items():
+        wanted = {'cpus': asked.cpus or 1, **asked.as_mapping()}
+        words = ' '.join(f'{name}={value}' for name, value in wanted.items())
+        lines.append(f'hyperqueue: {count} tasks of {node}: {words}')
+    return lines
 
 
 def _units(entries: Sequence[QueueEntry], cores: int) -> list[tuple[QueueEntry, ...]]:
