@@ -27,7 +27,7 @@ from kwdagger.queues.slurm.state import (
 )
 from kwdagger.rundir.arrays import read_arrays
 from kwdagger.rundir.claims import Claim, process_fields, this_process
-from kwdagger.rundir.endings import RecordedEnding, record_ending
+from kwdagger.rundir.verdict import QueueVerdict, record_verdict
 from kwdagger.rundir.layout import RunDirectory, SessionDirectory
 from kwdagger.rundir.session_files import read_plan
 from kwdagger.rundir.status import JobStatus, read_status
@@ -253,26 +253,26 @@ def _record_endings(
     endings = ask_endings({label for _, label in ended}, slurm)
     upstream = _Upstream(root)
     for run, label in ended:
-        if _record_ending(run, label, endings, upstream):
+        if _settle_one(run, label, endings, upstream):
             yield run.rundir
 
 
-def _record_ending(run: SlurmRun, label: str, endings: Endings, upstream: _Upstream) -> bool:
+def _settle_one(run: SlurmRun, label: str, endings: Endings, upstream: _Upstream) -> bool:
     ending = endings.by_label.get(label)
     slurm_state = ending.state if ending else UNKNOWN
 
-    def verdict(status: JobStatus | None, claim: Claim | None) -> RecordedEnding | None:
+    def verdict(status: JobStatus | None, claim: Claim | None) -> QueueVerdict | None:
         progress = _progress(run, label, status, claim)
         if progress is None:
             return None
         done = progress != 'waiting' or upstream.is_done(run)
         judged = judge(label, progress, endings, done)
         if progress == 'recorded' and (judged is None or (status and judged[0] == status.state)):
-            return RecordedEnding(None, '', label, slurm_state)
-        return None if judged is None else RecordedEnding(*judged, label, slurm_state)
+            return QueueVerdict(None, '', label, slurm_state)
+        return None if judged is None else QueueVerdict(*judged, label, slurm_state)
 
     try:
-        return record_ending(run.rundir, verdict, frozenset([label]))
+        return record_verdict(run.rundir, verdict, frozenset([label]))
     except OSError:  # read-only for us: whoever may write it settles it
         return False
 

@@ -19,7 +19,7 @@ from kwdagger.rundir.status import SCHEMA, JobStatus, read_status, record_text
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedEnding:
+class QueueVerdict:
     """What a record is to say.
 
     Attributes:
@@ -33,11 +33,11 @@ class RecordedEnding:
     slurm_state: str | None
 
 
-Judge: TypeAlias = Callable[[JobStatus | None, Claim | None], RecordedEnding | None]
+Judge: TypeAlias = Callable[[JobStatus | None, Claim | None], QueueVerdict | None]
 """(record, dead claim of an attempt without a record) -> what is to be recorded, if anything."""
 
 
-def record_ending(rundir: str, judge: Judge, gone: Container[str | None] = ()) -> bool:
+def record_verdict(rundir: str, judge: Judge, gone: Container[str | None] = ()) -> bool:
     """Judge a run directory while holding it, and record the verdict; return whether it was.
 
     Whatever somebody runs, or handed out anew, is left alone: `judge` sees the record of now.
@@ -59,10 +59,10 @@ def record_ending(rundir: str, judge: Judge, gone: Container[str | None] = ()) -
         status = read_status(run.status_path)
         started = [claim for claim in held.dead if claim.is_attempt and os.path.exists(claim.path)]
         claim = started[-1] if started else None
-        ending = judge(status, claim)
-        if ending is None or not all(map(end_orphans, held.dead)):
+        verdict = judge(status, claim)
+        if verdict is None or not all(map(end_orphans, held.dead)):
             return False
-        record = _amended(run, ending, status, claim)
+        record = _amended(run, verdict, status, claim)
         replace_file(run.status_path, record_text(record), os.getpid())
         _drop_claims(held)
         let_go = held.release  # the record holds the number of every claim dropped
@@ -72,37 +72,37 @@ def record_ending(rundir: str, judge: Judge, gone: Container[str | None] = ()) -
 
 
 def _amended(
-    run: RunDirectory, ending: RecordedEnding, status: JobStatus | None, claim: Claim | None
+    run: RunDirectory, verdict: QueueVerdict, status: JobStatus | None, claim: Claim | None
 ) -> dict[str, Any]:
     record = dict(read_record(run.status_path) or {})
     if claim is None and status is not None and status.state != 'queued':
-        if ending.state is not None:
-            reason = f'{status.reason}; {ending.reason}' if status.reason else ending.reason
-            record.update(state=ending.state, reason=reason)
-        record['slurm_state'] = ending.slurm_state
+        if verdict.state is not None:
+            reason = f'{status.reason}; {verdict.reason}' if status.reason else verdict.reason
+            record.update(state=verdict.state, reason=reason)
+        record['slurm_state'] = verdict.slurm_state
         return record
     attempts = status.attempt if status is not None else 0
     kept = ('session', 'queue', 'queue_job', 'version')
     return {
         'schema': SCHEMA,
-        'attempt': _attempt(ending, attempts, claim),
+        'attempt': _attempt(verdict, attempts, claim),
         **({} if claim is None else _who_ran(claim)),
-        'slurm_job': ending.slurm_job,
-        'slurm_state': ending.slurm_state,
+        'slurm_job': verdict.slurm_job,
+        'slurm_state': verdict.slurm_state,
         'exit_code': None,
         'signal': None,
-        'state': ending.state,
-        'reason': ending.reason,
+        'state': verdict.state,
+        'reason': verdict.reason,
         **{key: record.get(key) for key in kept},
         'fingerprints': {},
     }
 
 
-def _attempt(ending: RecordedEnding, attempts: int, claim: Claim | None) -> int:
+def _attempt(verdict: QueueVerdict, attempts: int, claim: Claim | None) -> int:
     """What the queue ended before it began was an attempt, but for what people cancelled."""
     if claim is not None:
         return claim.number
-    return attempts if ending.state == 'cancelled' else attempts + 1
+    return attempts if verdict.state == 'cancelled' else attempts + 1
 
 
 def _who_ran(claim: Claim) -> dict[str, Any]:
