@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -267,3 +268,20 @@ def test_status_alone_tells_what_slurm_did_to_a_sweep_that_nobody_watched(work):
     wait_until(lambda: status().get('node_failed') == 1)
     wait_until(lambda: not work.live_jobs())
     assert status() == {'passed': 8, 'node_failed': 1, 'held': 3}
+
+
+def test_where_slurm_does_not_answer_nothing_is_taken_until_told(work, monkeypatch, tmp_path):
+    text = params('base.a: [1]', 'hold: true')
+    schedule(text, '--monitor=none')
+    work.ask('scancel', *work.live_jobs())
+    wait_until(lambda: not work.live_jobs())
+    fake = tmp_path / 'bin' / 'squeue'
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/sh\necho "slurm_load_jobs error: Unable to contact it" >&2\nexit 1\n')
+    fake.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setenv('PATH', f'{fake.parent}:{os.environ["PATH"]}')
+        output = schedule(text, '--backend=serial', code=1)
+        assert '0 of 4 jobs done, 4 running elsewhere' in output
+        assert '4 of 4 jobs done' in schedule(text, '--backend=serial', '--takeover')
+    assert states() == {'passed': 4}

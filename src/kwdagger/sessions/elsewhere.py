@@ -39,9 +39,11 @@ def with_slurm(
     for run in runs:
         holder = settlement.holders.get(run.rundir, '')
         fact = now[run.process_id]
-        if takeover and not _is_known(holder):
+        if not holder or _has_ended(fact, run.is_handed):
+            continue
+        if takeover and not is_awaited(holder):
             now[run.process_id] = replace(fact, holder='')
-        elif holder and not _has_ended(fact, run.is_handed):
+        else:
             label = settlement.live.get(run.rundir, fact.slurm_job)
             now[run.process_id] = replace(fact, holder=holder, slurm_job=label)
     return now
@@ -49,16 +51,12 @@ def with_slurm(
 
 def is_awaited(holder: str) -> bool:
     """Whether a job will be seen to end from here: it runs on this host, or in Slurm."""
-    return _is_known(holder)
+    return is_in_slurm(holder) or holder.startswith(f'{socket.gethostname()} ')
 
 
 def is_in_slurm(holder: str) -> bool:
     """Whether Slurm is what has a job."""
     return holder.startswith(_SLURM_PREFIX)
-
-
-def _is_known(holder: str) -> bool:
-    return is_in_slurm(holder) or holder.startswith(f'{socket.gethostname()} ')
 
 
 def _speaks_of_slurm(fact: RunFacts) -> bool:

@@ -27,11 +27,11 @@ from kwdagger.queues.slurm.state import (
 )
 from kwdagger.rundir.arrays import read_arrays
 from kwdagger.rundir.claims import Claim, process_fields, this_process
-from kwdagger.rundir.verdict import QueueVerdict, record_verdict
 from kwdagger.rundir.layout import RunDirectory, SessionDirectory
 from kwdagger.rundir.session_files import read_plan
 from kwdagger.rundir.status import JobStatus, read_status
 from kwdagger.rundir.survey import RunFacts, survey_runs
+from kwdagger.rundir.verdict import QueueVerdict, record_verdict
 
 BACKEND = 'slurm'
 HOLDER_PREFIX = 'slurm job '
