@@ -91,6 +91,8 @@ def _kind(victim: Victim, programs: set[int], alive: dict[int, Victim]) -> str:
         return 'job shell' if inner else 'run script'
     if victim.group in programs:
         return 'child of a program'
+    if victim.comm in ('sbatch', 'squeue', 'scontrol', 'scancel', 'sacct'):
+        return 'Slurm command'
     if victim.comm == 'bash':
         return 'queue shell'
     return 'other'
