@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from kwdagger.queues.registry import create_queue
+
 pytestmark = pytest.mark.hyperqueue
 
 PROGRAM = """\
@@ -90,6 +92,13 @@ def run(pipeline, matrix, *words):
     output, _ = process.communicate(timeout=60)
     assert 'Traceback' not in output, output
     return process.returncode, output
+
+
+def kwdagger(*words):
+    command = [sys.executable, '-m', 'kwdagger', *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def ours(folder):
@@ -299,8 +308,52 @@ def test_jobs_left_to_a_server_are_finished_without_us(work):
         code, output = run('single', matrix, '--hq_server_dir=server', '--monitor=none')
         assert code == 0
         assert 'submitted 3 jobs;' in output
+        eventually(lambda: len(programs()) == 2)
+        shown = json.loads(kwdagger('status', 'out', '--json'))
+        assert shown['states']['running'] == 2, shown
+        assert shown['states']['queued'] == 1, shown
         (work / 'go').touch()
         eventually(lambda: states() == [('top', 'passed')] * 3)
+
+
+def test_jobs_left_to_a_server_can_be_cancelled(work):
+    folder = work / 'server'
+    folder.mkdir()
+    matrix = {'top.a': [1, 2, 3], 'top.wait': [1]}
+    with server(folder):
+        run('single', matrix, '--hq_server_dir=server', '--monitor=none')
+        eventually(lambda: len(programs()) == 2)
+        kwdagger('cancel', 'out')
+        eventually(lambda: programs() == [])
+        (work / 'go').touch()
+        assert {state for _, state in states()} == {'cancelled'}
+
+
+def test_a_queue_for_submit_jobs(work, capsys):
+    queue = create_queue('hyperqueue', name='mine', size=2)
+    first = queue.submit('echo one >first.txt', name='first')
+    queue.submit('cat first.txt first.txt >second.txt', name='second', depends=[first], cpus=2)
+    bad = queue.submit('false', name='bad')
+    queue.submit('touch never', name='after', depends=[bad])
+    queue.print_commands()
+    assert '# second: cpus=2, after first\ncat first.txt' in capsys.readouterr().out
+    counts = {'total': 4, 'passed': 2, 'failed': 1, 'skipped': 1}
+    assert queue.run(block=True) == counts
+    assert queue.read_state() == counts
+    assert Path('second.txt').read_text() == 'one\none\n'
+    assert not Path('never').exists()
+
+
+def test_very_many_jobs_survive_a_killed_scheduler(work):
+    matrix = {'top.a': list(range(80)), 'top.fail': [0, 1]}
+    scheduler = start('diamond', matrix)
+    eventually(lambda: len(records()) > 0 and ('top', 'passed') in states())
+    scheduler.kill()
+    scheduler.communicate(timeout=30)
+    code, output = run('diamond', matrix)
+    assert code == 1
+    assert '320 of 640 jobs done' in output, output
+    assert '80 failed, 240 held back by a failure' in output
 
 
 def test_a_stop_on_a_server_starts_nothing_more(work):

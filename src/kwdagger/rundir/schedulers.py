@@ -94,6 +94,14 @@ def is_running(session: SessionDirectory) -> bool:
     return any(scheduler.verdict != 'dead' for scheduler in read_schedulers(session))
 
 
+def is_left_to_server(session: SessionDirectory) -> bool:
+    """Whether jobs of the session were left to a server of someone else, and not stopped."""
+    return any(
+        scheduler.queue.get('detached') and not os.path.exists(scheduler.queue['stop_mark'])
+        for scheduler in read_schedulers(session)
+    )
+
+
 def _own_path(session: SessionDirectory) -> str:
     me = this_process()
     return session.scheduler_path(me.host, me.pid)

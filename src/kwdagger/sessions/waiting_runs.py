@@ -13,7 +13,7 @@ from kwdagger.rundir.claims import judge_process
 from kwdagger.rundir.journal import has_live_writer
 from kwdagger.rundir.layout import RunDirectory, SessionDirectory
 from kwdagger.rundir.run_state import FAILED_STATES, RunDetails, RunState
-from kwdagger.rundir.schedulers import is_running
+from kwdagger.rundir.schedulers import is_left_to_server, is_running
 from kwdagger.rundir.session_files import list_sessions, read_plan
 
 _WAITING = ('queued', 'not_started')
@@ -135,7 +135,8 @@ class Schedulers:
             return True
         if session is None:
             return False
-        return has_live_writer(SessionDirectory(self._root, session).journal_dir)
+        directory = SessionDirectory(self._root, session)
+        return is_left_to_server(directory) or has_live_writer(directory.journal_dir)
 
 
 def _expected(run: RunState, alive: Schedulers) -> str:

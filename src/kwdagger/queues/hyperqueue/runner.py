@@ -70,6 +70,14 @@ class HyperQueueRun:
         self.submitted = len(entries)
         name, folder = safe_name(self.request.name), os.path.dirname(self.script)
         self.job = self.cluster.submit(name, tasks, folder, self.environment)
+        if self.folder is None:
+            queue = {
+                'server_dir': self.cluster.server_dir,
+                'job': self.job,
+                'stop_mark': stop_mark(self.script),
+                'detached': self.request.detach,
+            }
+            note_queue(self.request.session, queue)
 
     def finished(self) -> bool:
         """Whether the job is over; what HyperQueue dropped is submitted again first."""
@@ -186,10 +194,6 @@ def start(request: QueueRequest) -> HyperQueueRun:
         run.give_up(f'{_GONE} ({problem})')
         return run
     run.submit(request.entries)
-    mark = stop_mark(run.script)
-    queue = {'server_dir': run.cluster.server_dir, 'job': run.job, 'stop_mark': mark}
-    queue['detached'] = request.detach
-    note_queue(request.session, queue)
     return run
 
 
