@@ -59,7 +59,7 @@ def list_work(work: OpenWork) -> int:
 
 def run_text(run: OpenRun) -> str:
     """Return a running job and its process, for people."""
-    claim = run.holder or run.left[-1]
+    claim = run.script or run.left[-1]
     return f'{os.path.basename(run.path)} (process {claim.pid or "unknown"})'
 
 

@@ -363,6 +363,19 @@ def test_what_other_hosts_run_is_named_and_left_alone(work):
     assert states('a') == ['queued'] * JOBS
 
 
+@pytest.mark.parametrize('words', BACKENDS)
+def test_in_a_copy_nothing_runs(work, words):
+    scheduler = start('a', *words)
+    until(lambda: running('a'))
+    shutil.copytree('a', 'copy', symlinks=True)
+    cancel('copy')
+    assert scheduler.poll() is None
+    assert running('a')
+    Path('go').touch()
+    assert code_of(scheduler) == 0
+    assert states('a') == ['passed'] * JOBS
+
+
 def test_a_reused_process_number_gets_no_signal(work):
     scheduler = start('a')
     until(lambda: running('a'))

@@ -49,6 +49,28 @@ def left_running(claim: Claim) -> bool:
     return claim.verdict == 'dead' and claim.is_attempt and group_lives(claim)
 
 
+def is_held_open(claim: Claim) -> bool:
+    """Whether the process that a claim names has that very file open, as its run script does.
+
+    In a copy of a results folder claims name processes that work in the original.
+    """
+    try:
+        file = os.stat(claim.path)
+        names = os.listdir(f'/proc/{claim.pid}/fd')
+    except PermissionError:
+        return True  # someone else's process: it gets no signal from us in any case
+    except OSError:
+        return False
+    return any(_is_file(f'/proc/{claim.pid}/fd/{name}', file) for name in names)
+
+
+def _is_file(path: str, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), file)
+    except OSError:
+        return False
+
+
 def _tell(claim: Claim, number: signal.Signals) -> bool:
     """Send a signal to a claim's run script; return False when it is someone else's."""
     if claim.pid is None or claim.pid_start is None:

@@ -33,11 +33,6 @@ def removed_name(name: str, unique: str) -> str:
     return f'{_REMOVED_PREFIX}{unique}.{name}'
 
 
-def original_name(name: str) -> str:
-    """Return what a run directory was called before `removed_name`."""
-    return name[len(_REMOVED_PREFIX) :].partition('.')[2]
-
-
 def is_removed_name(name: str) -> bool:
     """Whether a folder of this name is one that was being removed."""
     return name.startswith(_REMOVED_PREFIX)

@@ -13,7 +13,7 @@ from typing import Any
 from kwdagger.rundir.amend import hold_run
 from kwdagger.rundir.claims import Claim
 from kwdagger.rundir.hold import Hold
-from kwdagger.rundir.layout import RunDirectory, original_name, removed_name
+from kwdagger.rundir.layout import RunDirectory, removed_name
 from kwdagger.rundir.reach import linked_runs, read_placement
 from kwdagger.rundir.tree import walk_files
 
@@ -110,9 +110,3 @@ def _remove_empty(folder: str, top: str) -> None:
         except OSError:
             return
         folder = os.path.dirname(folder)
-
-
-def original_path(aside: str) -> str:
-    """Return what a renamed run directory was called."""
-    folder, name = os.path.split(aside)
-    return os.path.join(folder, original_name(name))

@@ -36,7 +36,8 @@ class Scheduler:
 def mark_scheduler(session: SessionDirectory, backend: str) -> None:
     """Say that this process runs the session."""
     os.makedirs(session.schedulers_dir, exist_ok=True)
-    _write(session, {**asdict(this_process()), 'backend': backend, 'queue': {}})
+    folder = os.stat(session.schedulers_dir).st_ino
+    _write(session, {**asdict(this_process()), 'folder': folder, 'backend': backend, 'queue': {}})
 
 
 def note_queue(session: SessionDirectory, queue: Mapping[str, Any]) -> None:
@@ -69,6 +70,7 @@ def read_schedulers(session: SessionDirectory) -> list[Scheduler]:
     """Return the processes that run the session, or died while they did."""
     try:
         names = sorted(os.listdir(session.schedulers_dir))
+        folder = os.stat(session.schedulers_dir).st_ino
     except OSError:
         return []
     paths = (f'{session.schedulers_dir}/{name}' for name in names if not name.startswith('.'))
@@ -81,12 +83,19 @@ def read_schedulers(session: SessionDirectory) -> list[Scheduler]:
             int(record['pid']),
             int(record['pid_start']),
             str(record.get('backend')),
-            'dead' if record.get('over') else judge_process(record),
-            dict(record.get('queue') or {}),
+            _verdict(record, folder),
+            dict(record.get('queue') or {}) if record.get('folder', folder) == folder else {},
         )
         for record in records
         if isinstance(record.get('pid'), int) and isinstance(record.get('pid_start'), int)
     ]
+
+
+def _verdict(record: Mapping[str, Any], folder: int) -> Verdict:
+    """Judge a mark; in a copy of a results folder it names a process of the original."""
+    if record.get('over') or record.get('folder', folder) != folder:
+        return 'dead'
+    return judge_process(record)
 
 
 def is_running(session: SessionDirectory) -> bool:

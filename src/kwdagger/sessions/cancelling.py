@@ -12,7 +12,7 @@ from kwdagger.errors import InvalidValue, MissingFile, UnknownName, did_you_mean
 from kwdagger.queues.ending import end_queues
 from kwdagger.rundir.amend import Record, amend_record
 from kwdagger.rundir.claims import Claim, live_claim, read_claims
-from kwdagger.rundir.ending import end_runs, left_running
+from kwdagger.rundir.ending import end_runs, is_held_open, left_running
 from kwdagger.rundir.hold import Hold
 from kwdagger.rundir.layout import RunDirectory, SessionDirectory
 from kwdagger.rundir.processes import Process, end_processes, wait_until
@@ -52,7 +52,14 @@ class OpenRun:
     @property
     def runs_here(self) -> bool:
         """Whether processes of it live on this host."""
-        return bool(self.left) or (self.holder is not None and self.holder.verdict == 'live')
+        return bool(self.left) or self.script is not None
+
+    @property
+    def script(self) -> Claim | None:
+        """The claim of the run script of this host that runs it."""
+        claim = self.holder
+        here = claim is not None and claim.verdict == 'live' and claim.is_attempt
+        return claim if claim is not None and here and is_held_open(claim) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +238,7 @@ class _Ending:
         self.problems |= end_queues(work.sessions, open_sessions)
         self._wait_for_queues(work)
         held = [run for run in map(_again, work.runs) if run.runs_here]
-        scripts = [run.holder for run in held if run.holder and run.holder.verdict == 'live']
+        scripts = [claim for run in held if (claim := run.script) is not None]
         for claim in end_runs(scripts, [claim for run in held for claim in run.left]):
             name = os.path.basename(os.path.dirname(claim.path))
             self.problems[name] = f'{name} is run by process {claim.pid}, {_NO_END}'
