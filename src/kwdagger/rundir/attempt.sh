@@ -168,7 +168,7 @@ kw_signal_group() {
 # Wait for the program: kw_status. `wait` alone loses a signal that comes in the moment before
 # it blocks. So the child rings a bell when it ends, and we look up now and then.
 kw_wait() {
-    local pause=2 seen said status text uptime
+    local pause=2 odd=0 seen said status text uptime
     while :; do
         if [[ $kw_timeout && ! $kw_timed_out ]]; then
             read -r uptime _ </proc/uptime
@@ -189,6 +189,8 @@ kw_wait() {
         seen=$kw_stops
         wait "$kw_child_pid"
         status=$?
+        # Interrupted at the wrong moment, bash says -1.
+        ((status < 0 && ++odd < 100)) && continue
         [[ $status == 127 && $kw_status ]] || kw_status=$status
         ((seen == kw_stops)) && break
     done
