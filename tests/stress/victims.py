@@ -79,7 +79,7 @@ def _kind(victim: Victim, programs: set[int], alive: dict[int, Victim]) -> str:
         return 'scheduler'
     if victim.comm.startswith('tmux'):
         return 'tmux server'
-    if victim.comm == 'hq' or 'hyperqueue' in ' '.join(victim.words):
+    if victim.comm.startswith('hq'):
         return 'hyperqueue'
     if _mentions(victim, 'slow_mv.sh') or victim.comm in ('mv', 'mkdir', 'rm', 'readlink'):
         return 'file helper'
@@ -104,4 +104,4 @@ def _mentions(victim: Victim, name: str) -> bool:
 
 def _runs_jobs(victim: Victim) -> bool:
     script = os.path.basename(victim.words[1]) if len(victim.words) > 1 else ''
-    return victim.comm == 'bash' and (script == 'invoke.sh' or script.startswith('pack'))
+    return victim.comm == 'bash' and script.startswith(('invoke.sh', 'pack', 'hyperqueue-'))
