@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,8 +26,11 @@ from kwdagger.queues.registry import (
     check_request,
     submission_lines,
 )
+from kwdagger.queues.tmux_servers import HANDLERS, kept_panes, settle_servers
 from kwdagger.reporting import outcome_text, plan_text
 from kwdagger.reporting.progress_view import progress_view
+from kwdagger.reporting.questions import ask_to_end
+from kwdagger.rundir.fingerprints import Fingerprints
 from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.sessions.export import export_script
 from kwdagger.sessions.handout import Survey, new_reader, planned_entries, surroundings, survey_plan
@@ -96,12 +100,13 @@ class ScheduleEvaluationConfig(OptionsConfig):
     )
     slurm_options = scfg.Value(None, type=str, help='YAML mapping of sbatch options')
     other_session_handler = scfg.Value(
-        'ask', type=str, help='accepted; our tmux sessions have a server of their own'
+        'ask', type=str, help='what earlier calls left in tmux: ask, kill, ignore or auto'
     )
     monitor = scfg.Value(
         'inline',
         type=str,
-        help='inline, or none for no live display (slurm, hyperqueue server: submit and exit)',
+        help='inline; none: no live display, and slurm or a hyperqueue server: submit and exit; '
+        'tmux: keep the panes in which jobs failed',
     )
     skip_existing = scfg.Value(
         False, isflag=True, help='accepted; finished jobs are always skipped'
@@ -183,8 +188,7 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     )
     plan = planned.plan
     reader = new_reader()
-    rerun = config['rerun'] if config['cache'] else 'all'
-    survey = survey_plan(plan, reader, rerun, bool(config['takeover']))
+    survey = take_survey(plan, config, reader)
     for entry in cluster_entries(config['backend'], plan, survey):
         check_request(config['backend'], entry)
     problems = input_problems(plan, survey.decisions, reader.exists)
@@ -211,6 +215,11 @@ def check_options(config: Mapping[str, Any]) -> None:
     check_backend_options(config['backend'], backend_options(config), bool(config['run']))
     if config['monitor'] not in MONITORS:
         raise InvalidValue(f'--monitor is one of {", ".join(MONITORS)}, got {config["monitor"]!r}')
+    handler = config['other_session_handler']
+    if handler not in HANDLERS:
+        raise InvalidValue(
+            f'--other_session_handler is one of {", ".join(HANDLERS)}, got {handler!r}'
+        )
     gpu_devices(as_list(config['devices']))
     target = config['export_script']
     if target is not None and not os.path.isdir(os.path.dirname(os.path.abspath(target or '/x/'))):
@@ -285,7 +294,7 @@ def export(prepared: Prepared, config: Mapping[str, Any]) -> int:
 def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
     """Record the session, run, and print how it ended."""
     refuse_problems(prepared)
-    plan, survey = prepared.plan, prepared.survey
+    plan, survey = prepared.plan, settle_earlier(prepared, config)
     options = run_options(config, prepared)
     started = time.monotonic()
     prepare_root(plan.root)
@@ -321,11 +330,29 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
     if not quiet or not end.outcome.complete:
         seconds = time.monotonic() - started
         outcome_text.print_outcome(end.outcome, seconds, plan.root, end.reasons)
+        if options.backend_options.get('keep_panes'):
+            outcome_text.print_panes(kept_panes(session.name))
     if not end.outcome.complete and (trouble := full_disk(plan.root)):
         plan_text.warn_text(f'warning: {trouble}')
     if end.signal is not None or end.outcome.unfinished:
         plan_text.print_text('the same command goes on from here')
     return end
+
+
+def settle_earlier(prepared: Prepared, config: Mapping[str, Any]) -> Survey:
+    """See to what earlier calls left in tmux; look again at the disk if that ended jobs."""
+    if config['backend'] != 'tmux':
+        return prepared.survey
+    root, handler = prepared.plan.root, config['other_session_handler']
+    if not settle_servers(root, queue_name(config, prepared.request), handler, ask_to_end):
+        return prepared.survey
+    return take_survey(prepared.plan, config, new_reader())
+
+
+def take_survey(plan: Plan, config: Mapping[str, Any], reader: Fingerprints) -> Survey:
+    """Read what is on disk and decide what runs."""
+    rerun = config['rerun'] if config['cache'] else 'all'
+    return survey_plan(plan, reader, rerun, bool(config['takeover']))
 
 
 def refuse_problems(prepared: Prepared) -> None:
@@ -371,7 +398,10 @@ def worker_count(config: Mapping[str, Any]) -> int:
 
 def backend_options(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that only one backend understands, where they are given."""
-    given = {'hq_server_dir': config['hq_server_dir']}
+    given = {
+        'hq_server_dir': config['hq_server_dir'],
+        'keep_panes': True if keeps_panes(config) else None,
+    }
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -385,6 +415,13 @@ def on_this_machine(config: Mapping[str, Any]) -> bool:
     if config['backend'] == 'hyperqueue':
         return config['hq_server_dir'] is None
     return config['backend'] in ON_THIS_MACHINE
+
+
+def keeps_panes(config: Mapping[str, Any]) -> bool:
+    """Whether somebody wants to look at tmux panes in which jobs failed."""
+    monitor = config['monitor']
+    looks = monitor == 'tmux' or (monitor != 'none' and sys.stdout.isatty())
+    return config['backend'] == 'tmux' and looks
 
 
 def devices_of(config: Mapping[str, Any], prepared: Prepared) -> tuple[str, ...]:

@@ -196,20 +196,3 @@ def test_what_a_killed_scheduler_left_in_the_temporary_folder_is_removed(work, m
     assert list(scratch.iterdir()) != []
     finish([], passed())
     assert list(scratch.iterdir()) == []
-
-
-@pytest.mark.tmux
-def test_an_idle_tmux_server_of_a_killed_scheduler_is_ended(work):
-    scheduler = start('--backend=tmux', '--tmux_workers=2')
-    deadline = time.monotonic() + 20
-    while not passed() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    scheduler.kill()
-    scheduler.communicate(timeout=30)
-    while len(passed()) < JOBS and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert any('tmux' in process.name() for process in ours(work))
-    finish(['--backend=tmux'], passed())
-    os.remove(next(Path('out').glob('eval/*/eval.txt')))
-    finish(['--backend=tmux'], {})
-    assert not any('tmux' in process.name() for process in ours(work))

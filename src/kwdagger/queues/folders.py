@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 
 _FOLDER_PREFIX = 'kwdagger-'
 _LONGEST_BASE = 50  # a socket's path has 107 bytes at most
@@ -18,7 +20,7 @@ def queue_folder(backend: str) -> str:
     Folders that killed schedulers of serial queues left behind are removed first.
     """
     prefix = f'{_FOLDER_PREFIX}{backend}-{os.getpid()}-'
-    for base in (os.environ.get('TMPDIR', '/tmp'), '/tmp', '/var/tmp'):
+    for base in _bases():
         fits = backend == 'serial' or len(base) <= _LONGEST_BASE
         if fits and re.fullmatch(r'[\w./+-]+', base) and os.access(base, os.W_OK):
             _sweep(base)
@@ -26,46 +28,33 @@ def queue_folder(backend: str) -> str:
     return tempfile.mkdtemp(prefix=prefix)
 
 
-def _sweep(base: str) -> None:
-    """Remove the folders of dead schedulers; one of tmux only when its server is idle."""
-    for name in os.listdir(base):
-        backend, _, rest = name.removeprefix(_FOLDER_PREFIX).partition('-')
-        pid = rest.partition('-')[0]
-        if (
-            not name.startswith(_FOLDER_PREFIX)
-            or not pid.isdigit()
-            or os.path.exists(f'/proc/{pid}')
-        ):
+def queue_folders(backend: str) -> Iterator[str]:
+    """Yield the folders of this user's queues of one backend."""
+    prefix = f'{_FOLDER_PREFIX}{backend}-'
+    for base in dict.fromkeys(_bases()):
+        try:
+            names = sorted(os.listdir(base))
+        except OSError:
             continue
-        folder = os.path.join(base, name)
-        if backend == 'tmux' and os.access(folder, os.W_OK):
-            if not _is_idle(folder):
-                continue
-            run_tmux(tmux_environment(folder), 'kill-server')
-        shutil.rmtree(folder, ignore_errors=True)
+        for name in names:
+            if name.startswith(prefix):
+                folder = os.path.join(base, name)
+                with contextlib.suppress(OSError):
+                    if os.lstat(folder).st_uid == os.getuid() and os.path.isdir(folder):
+                        yield folder
 
 
-def _is_idle(folder: str) -> bool:
-    """Whether no pack of a tmux queue runs; its shells may wait for one that never will."""
-    shown = run_tmux(tmux_environment(folder), 'list-panes', '-a', '-F', '#{pane_pid}')
-    return not any(_runs_pack(pid) for pid in shown.stdout.decode().split())
+def _bases() -> tuple[str, ...]:
+    return (os.environ.get('TMPDIR', '/tmp'), '/tmp', '/var/tmp')
 
 
-def _runs_pack(shell: str) -> bool:
-    try:
-        with open(f'/proc/{shell}/task/{shell}/children', encoding='ascii') as file:
-            children = file.read().split()
-    except OSError:
-        return False
-    return any(b'/pack-' in _command_line(child) for child in children)
-
-
-def _command_line(pid: str) -> bytes:
-    try:
-        with open(f'/proc/{pid}/cmdline', 'rb') as file:
-            return file.read()
-    except OSError:
-        return b''
+def _sweep(base: str) -> None:
+    """Remove the folders of dead serial schedulers: they end with their scheduler."""
+    prefix = f'{_FOLDER_PREFIX}serial-'
+    for name in os.listdir(base):
+        pid = name.removeprefix(prefix).partition('-')[0]
+        if name.startswith(prefix) and pid.isdigit() and not os.path.exists(f'/proc/{pid}'):
+            shutil.rmtree(os.path.join(base, name), ignore_errors=True)
 
 
 def tmux_environment(folder: str) -> dict[str, str]:

@@ -1,131 +1,125 @@
-"""The tmux queue: packs in sessions on a socket of our own."""
+"""The tmux queue: workers in sessions of a server of our own, that take jobs as they get ready."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import shlex
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kwdagger.errors import UserError
 from kwdagger.queues.entry import QueueRequest
-from kwdagger.queues.folders import queue_folder, run_tmux, tmux_environment
-from kwdagger.queues.packing import pack_entries
-from kwdagger.queues.registry import create_queue
-from kwdagger.queues.running import JournalTail, safe_name, write_pack_script
+from kwdagger.queues.folders import queue_folder
+from kwdagger.queues.running import JournalTail, safe_name
+from kwdagger.queues.tmux_servers import TmuxServer, new_server
 from kwdagger.rundir.schedulers import note_queue
+
+_SCROLLBACK_LINES = 20_000
+_CHANGED_BY_TMUX = ('TERM', 'TERM_PROGRAM', 'TERM_PROGRAM_VERSION')
+_SIZE = ('-x', '200', '-y', '50')
 
 
 @dataclass(slots=True)
 class TmuxRun:
-    """tmux sessions on a socket of our own."""
+    """Workers that were started, each in a session.
 
-    queue: Any
-    folder: str
-    environment: dict[str, str]
+    Attributes:
+        panes: process ids of the panes, by number of the worker.
+    """
+
+    server: TmuxServer
+    panes: dict[int, int]
     tail: JournalTail
-    left: list[Any] = field(default_factory=list)
+    keep: bool
+    stopped: bool = False
 
     def finished(self) -> bool:
-        """Whether every queue job has left its mark, or the tmux server is gone."""
-        self.left = [job for job in self.left if not _has_mark(job)]
-        if not self.left:
-            return True
-        alive = self.sessions()
-        for worker in self.queue.workers:
-            if alive and worker.pathid not in alive:
-                _give_up(worker)
-        return not alive
+        """Whether every worker has come to its end, or was ended with its pane."""
+        workers = self.server.workers
+        for number, pane in list(self.panes.items()):
+            if workers.has_ended(number) or not os.path.exists(f'/proc/{pane}'):
+                del self.panes[number]
+        return not self.panes and not self.server.working()
 
     def events(self) -> Iterator[Mapping[str, Any]]:
         """Yield the new events of the journal."""
         return self.tail.read()
 
     def stop(self, number: int) -> None:
-        """End the sessions; their run scripts get HUP and record it."""
-        run_tmux(self.environment, 'kill-server')
+        """Send a signal to the workers; what they run gets it too. None takes another job."""
+        self.stopped = True
+        self.server.workers.stop()
+        for worker in self.server.working():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(worker.pid, number)
 
     def close(self) -> None:
-        """End the tmux server and remove the queue's folder."""
-        run_tmux(self.environment, 'kill-server')
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def sessions(self) -> set[str]:
-        """Return the names of the tmux server's sessions; empty when it is gone."""
-        shown = run_tmux(self.environment, 'list-sessions', '-F', '#{session_name}')
-        return set(shown.stdout.decode().split())
-
-
-def _give_up(worker: Any) -> None:
-    """Make the marks that other workers wait for; what became of its jobs, the records tell."""
-    for job in worker.jobs:
-        signal = re.search(r'touch (\S+)$', job.command.strip()) if job.bookkeeper else None
-        mark = Path(signal[1]) if signal else job.pass_fpath
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
-
-
-def _has_mark(job: Any) -> bool:
-    return any(os.path.exists(path) for path in (job.pass_fpath, job.fail_fpath, job.skip_fpath))
-
-
-def _worker_devices(request: QueueRequest) -> list[str] | None:
-    """Return one GPU a worker; None where jobs take their own."""
-    leased = any(entry.resources.gpus for entry in request.entries)
-    return None if leased else list(request.devices) or None
-
-
-def _use_plain_shells(driver: Path) -> None:
-    """Keep the user's rc files out of the workers: they may take long, and change PATH."""
-    text = driver.read_text('utf-8')
-    driver.write_text(text.replace(' "bash"\n', ' "bash --norc --noprofile"\n'), 'utf-8')
+        """End the server and remove its folder, unless a pane is to be looked at."""
+        if self.keep and not self.stopped and not self.panes and self.server.sessions():
+            return
+        self.server.end()
 
 
 def start(request: QueueRequest) -> TmuxRun:
-    """Write and start a tmux queue, on a private socket.
+    """Start workers over a hand-out, on a tmux server of their own.
 
     Raises:
         UserError: tmux does not start.
     """
     folder = queue_folder('tmux')
-    packs = pack_entries(request.entries, request.workers)
-    size = max(1, min(request.workers, len(packs)))
-    queue = create_queue(
-        'tmux',
-        name=safe_name(request.name),
-        dpath=folder,
-        size=size,
-        gpus=_worker_devices(request),
+    server = new_server(folder, request)
+    keep = bool(request.options.get('keep_panes'))
+    place = {entry.name: index for index, entry in enumerate(request.entries)}
+    server.workers.prepare(
+        [
+            (entry.name, entry.rundir, [place[before] for before in entry.depends])
+            for entry in request.entries
+        ],
+        request.session.journal_dir,
+        _terminal_lines(),
+        keep,
     )
-    jobs: list[Any] = []
-    for index, pack in enumerate(packs):
-        script = write_pack_script(folder, index, pack, request.session, None)
-        jobs.append(
-            queue.submit(
-                f'bash {shlex.quote(script)}',
-                name=f'pack-{index}',
-                depends=[jobs[before] for before in pack.depends],
-            )
-        )
-    queue.write()
-    _use_plain_shells(Path(queue.fpath))
+    os.makedirs(request.session.journal_dir, exist_ok=True)
     note_queue(request.session, {'folder': folder})
-    environment = tmux_environment(folder)
-    started = subprocess.run(
-        ['bash', str(queue.fpath)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    run = TmuxRun(queue, folder, environment, JournalTail(request.session.journal_dir), list(jobs))
-    if started.returncode != 0 or not (run.sessions() or run.finished()):
+    count = max(1, min(request.workers, len(request.entries)))
+    started = server.tmux(*_server_words(server, safe_name(request.name), count, request))
+    if started.returncode != 0:
         text = started.stderr.decode(errors='replace').strip().splitlines()
-        run.close()
+        server.end()
         raise UserError(f'tmux does not start: {text[-1] if text else "unknown reason"}')
-    return run
+    panes = dict(enumerate(map(int, started.stdout.split())))
+    return TmuxRun(server, panes, JournalTail(request.session.journal_dir), keep)
+
+
+def _server_words(server: TmuxServer, name: str, count: int, request: QueueRequest) -> list[str]:
+    """Return one tmux command that starts all sessions: between two the server could go.
+
+    The user's tmux configuration is left out: it may start programs, or other sessions.
+    """
+    words = ['-f', os.devnull, 'start-server', ';']
+    words += ['set-option', '-g', 'history-limit', str(_SCROLLBACK_LINES)]
+    devices = _worker_devices(request)
+    for number in range(count):
+        words += [';', 'new-session', '-d', '-P', '-F', '#{pane_pid}', *_SIZE]
+        words += ['-s', f'{name}_{number:03d}', 'env']
+        if devices:
+            words += [f'CUDA_VISIBLE_DEVICES={devices[number % len(devices)]}']
+        words += ['bash', server.workers.pane_path, str(number)]
+    return words
+
+
+def _worker_devices(request: QueueRequest) -> Sequence[str]:
+    """Return one GPU a worker; none where jobs take their own."""
+    leased = any(entry.resources.gpus for entry in request.entries)
+    return () if leased else request.devices
+
+
+def _terminal_lines() -> list[str]:
+    """Return bash lines that undo what tmux changes in the environment."""
+    values = {name: os.environ.get(name) for name in _CHANGED_BY_TMUX}
+    return [
+        f'unset {name}' if value is None else f'export {name}={shlex.quote(value)}'
+        for name, value in values.items()
+    ]

@@ -103,6 +103,14 @@ def print_handover(handover: HandoverLike, outcome: OutcomeLike, root: str) -> N
         print_text(f'{handover.waiting} jobs wait for a place{trouble}: run the same command again')
 
 
+def print_panes(lines: Sequence[str]) -> None:
+    """Print how to look at the tmux panes in which jobs failed."""
+    if lines:
+        print_text('the tmux panes in which jobs failed are kept:')
+    for line in lines:
+        print_text(line)
+
+
 def summary_line(outcome: OutcomeLike) -> str:
     """Return the counts in one line."""
     parts = [f'{outcome.done} of {outcome.total} jobs done']
