@@ -152,9 +152,9 @@ def test_serial_sweep_survives(work, kind, number, seed):
 def test_tmux_sweep_survives(work, kind):
     scheduler = start('--backend=tmux', '--tmux_workers=2')
     deadline = time.monotonic() + 20
-    while len(passed()) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    target = victim(kind, scheduler, work)
+    target = None
+    while not (passed() and target) and time.monotonic() < deadline:
+        target = victim(kind, scheduler, work)
     assert target is not None
     target.send_signal(signal.SIGKILL)
     scheduler.communicate(timeout=60)
