@@ -140,7 +140,7 @@ def workers(folder):
     """Return the processes of workers, not of the jobs that they run."""
     found = []
     for process in ours(folder):
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
             leads = os.getsid(process.pid) == process.pid
             if leads and 'pack-workers' in ' '.join(process.cmdline()):
                 found.append(process)
