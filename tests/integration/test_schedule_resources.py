@@ -118,7 +118,7 @@ def test_requests_grow_with_what_earlier_attempts_lacked(tmp_path: Path) -> None
 
     def asked() -> Resources:
         survey = survey_plan(plan, new_reader())
-        (entry,) = hand_out(plan, survey, around, 's', 'slurm')
+        (entry,) = hand_out(plan, survey, around, 's', 'serial')
         return entry.resources
 
     assert (asked().memory, asked().time) == (2**30, 3600)
