@@ -152,14 +152,16 @@ SCENARIOS = {
 }
 
 
-def observe(scenario: Scenario, folder: Path, words: tuple[str, ...]) -> dict[str, Any]:
+def observe(
+    scenario: Scenario, folder: Path, words: tuple[str, ...], environment: Mapping[str, str]
+) -> dict[str, Any]:
     """Run a scenario as a user would; return what a user would notice, without what varies."""
     (folder / 'job.sh').write_text(PROGRAM)
     done = subprocess.run(
         [sys.executable, '-m', 'kwdagger', 'schedule', '--run=1', '--root_dpath=out', *words,
          f'--params={scenario.params()}'],
         cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-        timeout=120,
+        timeout=120, env={**os.environ, **environment},
     )  # fmt: skip
     root = folder / 'out'
     names = job_names(root)
@@ -199,7 +201,7 @@ _VARIES = {
     'pid_start', 'pgid', 'pgid_start', 'sid', 'session', 'queue', 'queue_job', 'version',
     'fingerprints',
 }  # fmt: skip
-_OF_ONE_BACKEND = {'slurm_job'}
+_OF_ONE_BACKEND = {'slurm_job', 'slurm_restart', 'slurm_state'}
 _TEXTS = ('out.txt', 'job.log', '.txt')
 
 
