@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,24 +16,28 @@ from kwdagger.matrix import varied
 from kwdagger.plan.checks import Problem, input_problems
 from kwdagger.plan.compiled import CompiledPipeline
 from kwdagger.plan.job import Plan
-from kwdagger.queues.devices import gpu_devices
-from kwdagger.queues.entry import QueueEntry
 from kwdagger.queues.registry import (
-    check_backend,
-    check_backend_options,
     check_request,
     submission_lines,
 )
-from kwdagger.queues.tmux_servers import HANDLERS, kept_panes, settle_servers
+from kwdagger.queues.tmux_servers import kept_panes, settle_servers
 from kwdagger.reporting import outcome_text, plan_text
 from kwdagger.reporting.progress_view import progress_view
 from kwdagger.reporting.questions import ask_to_end
 from kwdagger.rundir.fingerprints import Fingerprints
 from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.sessions.choices import (
+    around,
+    check_options,
+    cluster_entries,
+    devices_of,
+    queue_name,
+    run_options,
+)
 from kwdagger.sessions.export import export_script
-from kwdagger.sessions.handout import Survey, new_reader, planned_entries, surroundings, survey_plan
+from kwdagger.sessions.handout import Survey, new_reader, survey_plan
 from kwdagger.sessions.planning import make_plan
-from kwdagger.sessions.run import RunEnd, RunOptions, planned_queue, run_plan
+from kwdagger.sessions.run import RunEnd, planned_queue, run_plan
 from kwdagger.sessions.session import (
     check_session_name,
     full_disk,
@@ -45,8 +47,7 @@ from kwdagger.sessions.session import (
     scheduling,
 )
 from kwdagger.specs.command_script import write_command_script
-from kwdagger.specs.options import OptionsConfig, as_list, run_verb
-from kwdagger.specs.references import reference_name
+from kwdagger.specs.options import OptionsConfig, run_verb
 from kwdagger.specs.request import ScheduleRequest
 from kwdagger.specs.yaml_text import dump_yaml
 
@@ -123,8 +124,6 @@ class ScheduleEvaluationConfig(OptionsConfig):
 
 
 __cli__ = ScheduleEvaluationConfig
-ON_THIS_MACHINE = ('serial', 'tmux')
-MONITORS = ('inline', 'hybrid', 'tmux', 'none')
 main = ScheduleEvaluationConfig.main
 
 
@@ -195,42 +194,6 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     return Prepared(planned.request, planned.rows, plan, survey, problems, planned.notices, session)
 
 
-def cluster_entries(backend: str, plan: Plan, survey: Survey) -> list[QueueEntry]:
-    """Return what would be handed out to a cluster, whose options can be looked at before."""
-    return [] if backend in ON_THIS_MACHINE else planned_entries(plan, survey, backend)
-
-
-def check_options(config: Mapping[str, Any]) -> None:
-    """Refuse options that cannot work; say which have no effect.
-
-    Raises:
-        UserError: an unknown backend, or the removed ``queue_size``.
-    """
-    check_backend(config['backend'], bool(config['run']))
-    if not isinstance(config['tmux_workers'], int) or config['tmux_workers'] < 1:
-        raise InvalidValue(f'--tmux_workers is a number from 1 on, got {config["tmux_workers"]!r}')
-    workers = config['workers']
-    if workers is not None and (not isinstance(workers, int) or workers < 1):
-        raise InvalidValue(f'--workers is a number from 1 on, got {workers!r}')
-    check_backend_options(config['backend'], backend_options(config), bool(config['run']))
-    if config['monitor'] not in MONITORS:
-        raise InvalidValue(f'--monitor is one of {", ".join(MONITORS)}, got {config["monitor"]!r}')
-    handler = config['other_session_handler']
-    if handler not in HANDLERS:
-        raise InvalidValue(
-            f'--other_session_handler is one of {", ".join(HANDLERS)}, got {handler!r}'
-        )
-    gpu_devices(as_list(config['devices']))
-    target = config['export_script']
-    if target is not None and not os.path.isdir(os.path.dirname(os.path.abspath(target or '/x/'))):
-        raise InvalidValue(f'--export_script names a file in a folder that exists, got {target!r}')
-    if config['queue_size'] is not None:
-        raise InvalidValue('--queue_size was removed; use --tmux_workers')
-    for name in ('pred_workers', 'print_varied'):
-        if config[name] is not None:
-            plan_text.warn_text(f'warning: --{name} has no effect')
-
-
 def show(prepared: Prepared, config: Mapping[str, Any]) -> None:
     """Print the plan: counts and reasons, what varies, what is odd about it."""
     plan, decisions = prepared.plan, prepared.survey.decisions
@@ -284,7 +247,7 @@ def export(prepared: Prepared, config: Mapping[str, Any]) -> int:
     count = export_script(
         prepared.plan,
         prepared.survey,
-        around(config, devices_of(config, prepared)),
+        around(config, devices_of(config, prepared.plan, prepared.survey)),
         os.path.abspath(config['export_script']),
     )
     plan_text.print_text(f'wrote {count} run directories and {config["export_script"]}')
@@ -295,7 +258,7 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
     """Record the session, run, and print how it ended."""
     refuse_problems(prepared)
     plan, survey = prepared.plan, settle_earlier(prepared, config)
-    options = run_options(config, prepared)
+    options = run_options(config, prepared.request, plan, survey)
     started = time.monotonic()
     prepare_root(plan.root)
     session = SessionDirectory(plan.root, prepared.session)
@@ -371,94 +334,6 @@ def problem_text(problem: Problem) -> str:
     """Return a problem with the number of jobs that it concerns."""
     jobs = '1 job' if problem.count == 1 else f'{problem.count} jobs'
     return f'{problem.text} ({jobs})'
-
-
-def run_options(config: Mapping[str, Any], prepared: Prepared) -> RunOptions:
-    """Return how to run, from the options."""
-    devices = devices_of(config, prepared)
-    return RunOptions(
-        backend=config['backend'],
-        queue_name=queue_name(config, prepared.request),
-        workers=worker_count(config),
-        devices=devices,
-        around=around(config, devices),
-        detach=config['monitor'] == 'none' and outlives_us(config),
-        backend_options=backend_options(config),
-    )
-
-
-def worker_count(config: Mapping[str, Any]) -> int:
-    """Return how many jobs or cores may be busy at a time."""
-    if config['workers'] is not None:
-        return int(config['workers'])
-    if config['backend'] == 'hyperqueue':
-        return len(os.sched_getaffinity(0))
-    return int(config['tmux_workers'])
-
-
-def backend_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that only one backend understands, where they are given."""
-    given = {
-        'hq_server_dir': config['hq_server_dir'],
-        'keep_panes': True if keeps_panes(config) else None,
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def outlives_us(config: Mapping[str, Any]) -> bool:
-    """Whether the queue can be left running."""
-    return config['backend'] == 'slurm' or config['hq_server_dir'] is not None
-
-
-def on_this_machine(config: Mapping[str, Any]) -> bool:
-    """Whether jobs run here and share out the GPUs themselves."""
-    if config['backend'] == 'hyperqueue':
-        return config['hq_server_dir'] is None
-    return config['backend'] in ON_THIS_MACHINE
-
-
-def keeps_panes(config: Mapping[str, Any]) -> bool:
-    """Whether somebody wants to look at tmux panes in which jobs failed."""
-    monitor = config['monitor']
-    looks = monitor == 'tmux' or (monitor != 'none' and sys.stdout.isatty())
-    return config['backend'] == 'tmux' and looks
-
-
-def devices_of(config: Mapping[str, Any], prepared: Prepared) -> tuple[str, ...]:
-    """Return the GPUs that jobs of this machine may use; a cluster allots its own.
-
-    Raises:
-        InvalidValue: a job needs more than there are.
-    """
-    needed = 0
-    if on_this_machine(config):
-        needed = max(
-            (
-                job.resources.gpus
-                for name, job in prepared.plan.jobs.items()
-                if prepared.survey.decisions[name].run
-            ),
-            default=0,
-        )
-    return gpu_devices(as_list(config['devices']), needed)
-
-
-def around(config: Mapping[str, Any], devices: tuple[str, ...] = ()) -> Any:
-    """Return what all run scripts of this call share."""
-    activate = config['virtualenv_cmd']
-    if activate == 'auto':
-        folder = os.environ.get('VIRTUAL_ENV')
-        activate = f'source {folder}/bin/activate' if folder else None
-    preamble = () if activate is None else (str(activate),)
-    return surroundings(
-        __version__, preamble, bool(config['log']), bool(config['enable_links']), devices
-    )
-
-
-def queue_name(config: Mapping[str, Any], request: ScheduleRequest) -> str:
-    """Return the given name, or one made of the pipeline's."""
-    name = config['queue_name'] or f'schedule-{reference_name(request.reference)}'
-    return re.sub(r'[^\w.+-]', '_', str(name))
 
 
 if __name__ == '__main__':
