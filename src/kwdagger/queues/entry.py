@@ -1,4 +1,4 @@
-"""`QueueEntry`, `Pack` and `QueueRequest`: what queues are given to run."""
+"""`QueueEntry` and `QueueRequest`: what queues are given to run."""
 
 from __future__ import annotations
 
@@ -35,25 +35,13 @@ class QueueEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Pack:
-    """Entries that one queue job runs one after another, in topological order.
-
-    Attributes:
-        depends: indices of packs that must end first.
-    """
-
-    entries: tuple[QueueEntry, ...]
-    depends: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class QueueRequest:
     """One hand-out, and how to run it.
 
     Attributes:
         entries: in topological order.
-        session: where journal and packs of this call lie. name: of the queue, for people.
-        workers: packs or cores that may run side by side on this machine.
+        session: where the journal of this call lies. name: of the queue, for people.
+        workers: jobs or cores that may be busy side by side on this machine.
         devices: GPU ids that jobs of this machine may use.
         log: False lets programs write to our own stdout and stderr.
         detach: leave the queue running and return, where it can live without us.

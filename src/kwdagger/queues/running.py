@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from kwdagger.queues.entry import Pack
+from kwdagger.queues.entry import QueueEntry
 from kwdagger.rundir.journal import read_events
 from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.rundir.pack import render_pack
@@ -73,18 +73,21 @@ class JournalTail:
 
 
 def write_pack_script(
-    folder: str, index: int, pack: Pack, session: SessionDirectory, scheduler_pid: int | None
+    folder: str,
+    entries: Sequence[QueueEntry],
+    session: SessionDirectory,
+    scheduler_pid: int | None,
 ) -> str:
-    """Write the script that runs one pack; return its path.
+    """Write the script that runs entries one after another; return its path.
 
     Args:
-        scheduler_pid: a process without which no further job of it is started.
+        scheduler_pid: a process without which no further job is started.
     """
     os.makedirs(session.journal_dir, exist_ok=True)
-    path = os.path.join(folder, f'pack-{index}.sh')
-    entries = [(entry.name, entry.rundir) for entry in pack.entries]
+    path = os.path.join(folder, 'pack-0.sh')
+    jobs = [(entry.name, entry.rundir) for entry in entries]
     with open(path, 'w', encoding='utf-8') as file:
-        file.write(render_pack(entries, session.journal_dir, scheduler_pid))
+        file.write(render_pack(jobs, session.journal_dir, scheduler_pid))
     return path
 
 

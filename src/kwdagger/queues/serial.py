@@ -14,7 +14,6 @@ from typing import Any
 
 from kwdagger.queues.entry import QueueRequest
 from kwdagger.queues.folders import queue_folder
-from kwdagger.queues.packing import pack_entries
 from kwdagger.queues.registry import create_queue
 from kwdagger.queues.running import JournalTail, safe_name, write_pack_script
 
@@ -54,9 +53,8 @@ def start(request: QueueRequest) -> SerialRun:
     queue = create_queue('serial', name=safe_name(request.name), dpath=folder)
     kept = () if request.log else (os.dup(sys.stdout.fileno()), os.dup(sys.stderr.fileno()))
     redirect = f' >&{kept[0]} 2>&{kept[1]}' if kept else ''
-    for index, pack in enumerate(pack_entries(request.entries, 1)):
-        script = write_pack_script(folder, index, pack, request.session, os.getpid())
-        queue.submit(f'bash {shlex.quote(script)}{redirect}', name=f'pack-{index}')
+    script = write_pack_script(folder, request.entries, request.session, os.getpid())
+    queue.submit(f'bash {shlex.quote(script)}{redirect}', name='pack')
     queue.write()
     with open(os.path.join(folder, 'queue.log'), 'wb') as output:
         process = subprocess.Popen(

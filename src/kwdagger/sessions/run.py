@@ -34,7 +34,7 @@ class RunOptions:
     """How to run.
 
     Attributes:
-        workers: packs that may run side by side on this machine (tmux).
+        workers: jobs that may run side by side on this machine.
         devices: GPU ids that jobs may use.
         detach: leave the queue running, where it can live without us.
         backend_options: what only one backend understands.

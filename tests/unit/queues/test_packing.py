@@ -1,10 +1,10 @@
-"""Packs: every entry once, in order, dependencies before dependants."""
+"""Groups: every entry once, in order; what depends on each other is together."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kwdagger.queues.entry import QueueEntry
-from kwdagger.queues.packing import pack_entries
+from kwdagger.queues.packing import connected_groups
 
 
 @st.composite
@@ -17,35 +17,21 @@ def graphs(draw):
     return entries
 
 
-@given(graphs(), st.integers(1, 5))
-def test_packs_respect_dependencies(entries, workers):
-    packs = pack_entries(entries, workers)
-    place = {entry.name: i for i, pack in enumerate(packs) for entry in pack.entries}
-    assert sorted(place) == sorted(entry.name for entry in entries)
-    assert sum(len(pack.entries) for pack in packs) == len(entries)
-    for index, pack in enumerate(packs):
-        seen = set()
-        for entry in pack.entries:
-            for before in entry.depends:
-                same = place[before] == index
-                assert before in seen if same else place[before] in pack.depends
-            seen.add(entry.name)
-        assert all(before < index for before in pack.depends)
+@given(graphs())
+def test_dependencies_stay_in_their_group_and_in_order(entries):
+    groups = connected_groups(entries)
+    place = {entry.name: number for number, group in enumerate(groups) for entry in group}
+    assert sum(map(len, groups)) == len(place) == len(entries)
+    for group in groups:
+        assert group == [entry for entry in entries if entry in group]
+    for entry in entries:
+        assert all(place[before] == place[entry.name] for before in entry.depends)
 
 
-def test_independent_chains_share_the_workers_without_waiting():
+def test_independent_chains_are_groups_of_their_own():
     entries = []
     for chain in range(10):
         entries.append(QueueEntry(f'a{chain}', '', '', ()))
         entries.append(QueueEntry(f'b{chain}', '', '', (f'a{chain}',)))
-    packs = pack_entries(entries, 2)
-    assert [len(pack.entries) for pack in packs] == [10, 10]
-    assert all(pack.depends == () for pack in packs)
-
-
-def test_a_wide_fan_in_is_cut_by_levels():
-    entries = [QueueEntry(f'm{i}', '', '', ()) for i in range(8)]
-    entries.append(QueueEntry('sum', '', '', tuple(e.name for e in entries)))
-    packs = pack_entries(entries, 4)
-    assert [len(pack.entries) for pack in packs] == [2, 2, 2, 2, 1]
-    assert packs[-1].depends == (0, 1, 2, 3)
+    names = [[entry.name for entry in group] for group in connected_groups(entries)]
+    assert names == [[f'a{chain}', f'b{chain}'] for chain in range(10)]
