@@ -11,13 +11,14 @@ import tempfile
 from collections.abc import Iterator
 
 _FOLDER_PREFIX = 'kwdagger-'
+_ENDS_WITH_SCHEDULER = ('serial', 'hyperqueue')
 _LONGEST_BASE = 50  # a socket's path has 107 bytes at most
 
 
 def queue_folder(backend: str) -> str:
     """Make a folder for a queue's own files: short, and without characters bash minds.
 
-    Folders that killed schedulers of serial queues left behind are removed first.
+    Folders that killed schedulers of queues that ended with them left behind are removed first.
     """
     prefix = f'{_FOLDER_PREFIX}{backend}-{os.getpid()}-'
     for base in _bases():
@@ -49,12 +50,13 @@ def _bases() -> tuple[str, ...]:
 
 
 def _sweep(base: str) -> None:
-    """Remove the folders of dead serial schedulers: they end with their scheduler."""
-    prefix = f'{_FOLDER_PREFIX}serial-'
+    """Remove the folders of queues that ended with their scheduler."""
     for name in os.listdir(base):
-        pid = name.removeprefix(prefix).partition('-')[0]
-        if name.startswith(prefix) and pid.isdigit() and not os.path.exists(f'/proc/{pid}'):
-            shutil.rmtree(os.path.join(base, name), ignore_errors=True)
+        for backend in _ENDS_WITH_SCHEDULER:
+            prefix = f'{_FOLDER_PREFIX}{backend}-'
+            pid = name.removeprefix(prefix).partition('-')[0]
+            if name.startswith(prefix) and pid.isdigit() and not os.path.exists(f'/proc/{pid}'):
+                shutil.rmtree(os.path.join(base, name), ignore_errors=True)
 
 
 def tmux_environment(folder: str) -> dict[str, str]:

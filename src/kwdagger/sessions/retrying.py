@@ -1,4 +1,4 @@
-"""Trying again what no run script could: jobs whose run script was ended with them."""
+"""What a live scheduler hands out again: jobs that no run script could try or start itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from kwdagger.pipeline.resources import AttemptRules
 from kwdagger.plan.job import Decision, Plan
 from kwdagger.rundir.status import JobStatus
 from kwdagger.rundir.survey import RunFacts
+from kwdagger.sessions.outcome import Outcome
 
 _WORDS = {'timeout': 'timeout', 'oom': 'oom', 'killed': 'signal', 'failed': 'exit'}
 _STATES = ('failed', 'timeout', 'oom', 'killed', 'preempted', 'node_failed')
@@ -41,6 +42,29 @@ def jobs_to_retry(
         and not facts[name].holder
         and is_retried(job.rules, facts[name].status)
     ]
+
+
+def jobs_freed(
+    plan: Plan, outcome: Outcome, facts: Mapping[str, RunFacts], reasons: Mapping[str, str]
+) -> list[str]:
+    """Return the jobs that did not start for a predecessor that is done by now.
+
+    Someone else ran it, and ended after our queue had come to its dependants.
+
+    Args:
+        reasons: process id -> why a job of the last hand-out did not run.
+    """
+    return [
+        name
+        for name in outcome.unfinished
+        if name in reasons and all(_is_done(facts[before]) for before in plan.jobs[name].depends_on)
+    ]
+
+
+def _is_done(fact: RunFacts) -> bool:
+    if fact.missing or fact.holder:
+        return False
+    return fact.status.state == 'passed' if fact.status is not None else fact.has_outputs
 
 
 def is_retried(rules: AttemptRules, status: JobStatus | None) -> bool:

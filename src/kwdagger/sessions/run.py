@@ -23,7 +23,7 @@ from kwdagger.sessions.progress import (
     follow,
     stop_signals,
 )
-from kwdagger.sessions.retrying import attempt_numbers, jobs_to_retry, tried_since
+from kwdagger.sessions.retrying import attempt_numbers, jobs_freed, jobs_to_retry, tried_since
 
 _POLL_SECONDS = 0.2
 _SLURM_POLL_SECONDS = 2.0
@@ -90,12 +90,13 @@ def run_plan(
 ) -> RunEnd:
     """Hand out and run.
 
-    Goes round again for what waited for a job that ran elsewhere, and for what its rules allow
-    another attempt where its run script was ended with it.
+    Goes round again for what waited for a job that ran elsewhere, also where that ended in the
+    meantime, and for what its rules allow another attempt where its run script was ended with it.
     """
     decisions: dict[str, Decision] = dict(survey.decisions)
     reasons: dict[str, str] = {}
     first, tried = attempt_numbers(survey.facts), dict[str, int]()
+    late: set[str] = set()
     with stop_signals() as stop:
         while True:
             refused: dict[str, str] = {}
@@ -104,6 +105,7 @@ def run_plan(
             )
             reasons.update(refused)
             handover = Handover() if options.detach else None
+            why: Mapping[str, str] = {}
             if entries:
                 view = new_view(len(entries))
                 why, handover = _run_entries(entries, session, options, view, stop)
@@ -116,11 +118,13 @@ def run_plan(
             again = [
                 name for name in jobs_to_retry(plan, decisions, facts, tried) if name not in refused
             ]
-            if again and stop.number is None:
-                say(
-                    f'trying again: {again[0]}' + (f' and {len(again) - 1} more' * (len(again) > 1))
-                )
-                survey = _only(survey_plan(plan, reader), {*again, *outcome.held})
+            freed = [name for name in jobs_freed(plan, outcome, facts, why) if name not in late]
+            late.update(freed)
+            if (again or freed) and stop.number is None:
+                if again:
+                    more = f' and {len(again) - 1} more' if len(again) > 1 else ''
+                    say(f'trying again: {again[0]}{more}')
+                survey = _only(survey_plan(plan, reader), {*again, *freed, *outcome.held})
                 continue
             holders = {name: facts[name].holder for name in outcome.elsewhere}
             here = [name for name, holder in holders.items() if is_awaited(holder)]
