@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
 import random
 import signal
 import subprocess
@@ -196,3 +197,22 @@ def test_what_a_killed_scheduler_left_in_the_temporary_folder_is_removed(work, m
     assert list(scratch.iterdir()) != []
     finish([], passed())
     assert list(scratch.iterdir()) == []
+
+
+def test_a_terminal_that_is_gone_is_a_stop_by_hup(work):
+    """Whatever is written to a terminal then fails; that is no error of ours."""
+    ours_end, terminal = pty.openpty()
+    scheduler = subprocess.Popen(
+        [sys.executable, '-m', 'kwdagger', 'schedule', '--root_dpath=out', '--run=1',
+         f'--params={PARAMS}'],
+        stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
+    )  # fmt: skip
+    os.close(terminal)
+    deadline = time.monotonic() + 30
+    while not passed():
+        assert time.monotonic() < deadline
+        os.read(ours_end, 4096)
+    os.close(ours_end)
+    assert scheduler.wait(timeout=60) == 129
+    assert ours(work) == []
+    finish((), passed())

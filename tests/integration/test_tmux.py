@@ -352,3 +352,19 @@ def test_a_missing_tmux_is_told_before_anything_starts(work, monkeypatch):
 
 def test_an_unknown_handler_is_refused(work):
     assert '--other_session_handler is one of' in schedule('--other_session_handler=x', expect=2)
+
+
+def test_a_scheduler_whose_terminal_is_gone_leaves_the_workers_at_work(work, scratch):
+    process = start(k=[1, 2, 3], wait='go')
+    wait_for(lambda: len(began()) == 2)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=30)
+    assert process.returncode == 129
+    Path('go').touch()
+    outputs = 'out/after/*/o.txt'
+    wait_for(lambda: len(list(work.glob(outputs))) == 3)
+    wait_for(lambda: not any('invoke' in ' '.join(p.cmdline()) for p in ours(work)))
+    assert len(began()) == 6
+    schedule(k=[1, 2, 3], wait='go')
+    assert len(began()) == 6
+    assert list(scratch.iterdir()) == []

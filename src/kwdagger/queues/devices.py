@@ -11,12 +11,12 @@ _IDLE_BELOW_MIB = 100
 _QUERY = ['nvidia-smi', '--query-gpu=index,memory.used', '--format=csv,noheader,nounits']
 
 
-def gpu_devices(names: Sequence[str], needed: int = 0) -> tuple[str, ...]:
+def gpu_devices(names: Sequence[str], needed: int = 0, owner: str = 'a sweep') -> tuple[str, ...]:
     """Return GPU ids: those given, or for ``auto`` the ones that `nvidia-smi` shows idle.
 
     Args:
-        needed: how many GPUs one job asks for at most; if any, and none are given, all of this
-            machine are taken.
+        needed: how many GPUs one job of `owner` asks for at most; if any, and none are given,
+            all of this machine are taken.
 
     Raises:
         InvalidValue: a name that is neither a number nor a GPU UUID, or more are needed.
@@ -25,8 +25,8 @@ def gpu_devices(names: Sequence[str], needed: int = 0) -> tuple[str, ...]:
     if len(devices) < needed:
         known = ', '.join(devices) or 'none'
         raise InvalidValue(
-            f'a job needs {needed} GPUs, but there are {len(devices)} ({known}); name those of '
-            f'this machine with --devices=0,1 or ask for fewer'
+            f'{owner}: a job needs {needed} GPUs, but there are {len(devices)} ({known}); '
+            f'name those of this machine with --devices=0,1 or ask for fewer'
         )
     return devices
 

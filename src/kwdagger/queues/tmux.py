@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,9 +35,12 @@ class TmuxRun:
     tail: JournalTail
     keep: bool
     stopped: bool = False
+    left: bool = False
 
     def finished(self) -> bool:
         """Whether every worker has come to its end, or was ended with its pane."""
+        if self.left:
+            return True
         workers = self.server.workers
         for number, pane in list(self.panes.items()):
             if workers.has_ended(number) or not os.path.exists(f'/proc/{pane}'):
@@ -48,7 +52,13 @@ class TmuxRun:
         return self.tail.read()
 
     def stop(self, number: int) -> None:
-        """Send a signal to the workers; what they run gets it too. None takes another job."""
+        """Send a signal to the workers; what they run gets it too. None takes another job.
+
+        A terminal that is gone (HUP) stops nothing: that is what tmux is for.
+        """
+        if number == signal.SIGHUP:
+            self.left = True
+            return
         self.stopped = True
         self.server.workers.stop()
         for worker in self.server.working():
@@ -57,6 +67,8 @@ class TmuxRun:
 
     def close(self) -> None:
         """End the server and remove its folder, unless a pane is to be looked at."""
+        if self.left:
+            return
         if self.keep and not self.stopped and not self.panes and self.server.sessions():
             return
         self.server.end()

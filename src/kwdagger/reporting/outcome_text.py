@@ -61,7 +61,7 @@ def print_outcome(
         print_text(f'results: {root}')
         return
     for job in outcome.failed[:_SHOWN_FAILURES]:
-        code = '' if job.exit_code is None else f', exit code {job.exit_code}'
+        code = f', exit code {job.exit_code}' if job.exit_code else ''
         reason = f': {job.reason}' if job.reason and job.reason not in code else ''
         print_text(f'{job.state}: {job.name}{code}{reason}')
         if job.params:

@@ -121,13 +121,13 @@ def devices_of(config: Mapping[str, Any], plan: Plan, survey: Survey) -> tuple[s
     Raises:
         InvalidValue: a job needs more than there are.
     """
-    needed = 0
+    needed, owner = 0, ''
     if on_this_machine(config):
-        needed = max(
-            (job.resources.gpus for name, job in plan.jobs.items() if survey.decisions[name].run),
-            default=0,
+        running = (job for name, job in plan.jobs.items() if survey.decisions[name].run)
+        needed, owner = max(
+            ((job.resources.gpus, job.node.name) for job in running), default=(0, '')
         )
-    return gpu_devices(as_list(config['devices']), needed)
+    return gpu_devices(as_list(config['devices']), needed, f'node {owner!r}')
 
 
 def around(config: Mapping[str, Any], devices: tuple[str, ...] = ()) -> Surroundings:

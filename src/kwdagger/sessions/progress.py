@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from kwdagger.queues.running import RunningQueue
+from kwdagger.sessions.terminal import drop_terminal
 
 _SHORTEST_WAIT = 0.01
 _LONGEST_WAIT = 0.2
@@ -59,6 +61,8 @@ def stop_signals() -> Iterator[StopRequest]:
 
     def note(number: int, frame: FrameType | None) -> None:
         request.number = number
+        if number == signal.SIGHUP:
+            drop_terminal()
 
     before = {}
     try:
@@ -74,13 +78,29 @@ def stop_signals() -> Iterator[StopRequest]:
 
 
 def follow(running: RunningQueue, view: ProgressView, total: int, stop: StopRequest) -> Counts:
-    """Show progress until the queue has ended; pass a stop request on to it once."""
+    """Show progress until the queue has ended; pass a stop request on to it once.
+
+    A terminal that is gone counts as HUP.
+    """
     counts = Counts(total)
     try:
         _follow(running, view, counts, stop)
     finally:
-        view.close(counts)
+        with _lost_terminal(stop):
+            view.close(counts)
     return counts
+
+
+@contextmanager
+def _lost_terminal(stop: StopRequest) -> Iterator[None]:
+    """Take a terminal that cannot be written any more for HUP, which may come later or never."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno != errno.EIO:
+            raise
+        drop_terminal()
+        stop.number = stop.number or signal.SIGHUP
 
 
 def _follow(running: RunningQueue, view: ProgressView, counts: Counts, stop: StopRequest) -> None:
@@ -89,7 +109,8 @@ def _follow(running: RunningQueue, view: ProgressView, counts: Counts, stop: Sto
     while True:
         ended = running.finished()
         failures = [name for event in running.events() if (name := _count(event, counts))]
-        view.update(counts, failures)
+        with _lost_terminal(stop):
+            view.update(counts, failures)
         if ended:
             return
         if stop.number is not None and stop.number != passed_on:

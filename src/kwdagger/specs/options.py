@@ -6,6 +6,8 @@ import contextlib
 import errno
 import io
 import os
+import signal
+import stat
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -84,6 +86,8 @@ def run_verb(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     except OSError as error:
+        if error.errno == errno.EIO and _has_lost_terminal():
+            raise SystemExit(128 + signal.SIGHUP) from None
         if error.errno not in _PLACE_ERRORS:
             raise
         sys.stdout.flush()
@@ -93,6 +97,17 @@ def run_verb(
         code = 130
     if code:
         raise SystemExit(code)
+
+
+def _has_lost_terminal() -> bool:
+    """Whether stdout or stderr is a terminal that hung up: a device that denies being one."""
+    nowhere = os.stat(os.devnull).st_rdev
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            found = os.fstat(descriptor)
+            if stat.S_ISCHR(found.st_mode) and found.st_rdev != nowhere:
+                return not os.isatty(descriptor)
+    return False
 
 
 def _show_warning(message: Warning | str, *place: Any, **options: Any) -> None:
