@@ -285,3 +285,29 @@ def test_where_slurm_does_not_answer_nothing_is_taken_until_told(work, monkeypat
         assert '0 of 4 jobs done, 4 running elsewhere' in output
         assert '4 of 4 jobs done' in schedule(text, '--backend=serial', '--takeover')
     assert states() == {'passed': 4}
+
+
+KILLER = """\
+for word; do case $word in --out=*) out=${word#--out=} ;; esac; done
+echo "$(squeue --noheader --format=%m --jobs="$SLURM_JOB_ID")" >> "requests.txt"
+if mkdir struck 2>/dev/null; then
+    shell=$(ps -o ppid= -p "$PPID")
+    kill -9 $shell
+    sleep 60
+fi
+echo whole > "$out"
+"""
+
+
+def test_a_live_scheduler_tries_again_what_died_with_its_run_script(work):
+    """No run script could loop here: Slurm's task itself was killed."""
+    Path('killer.sh').write_text(KILLER)
+    Path('one.yaml').write_text(
+        'nodes: {job: {executable: sh killer.sh, out_paths: {out: o.txt}, retries: 1, '
+        'resources: {memory: 100M}}}\n'
+    )
+    printed = schedule('{pipeline: one.yaml, matrix: {}}')
+    assert 'trying again: job_id_' in printed
+    (record,) = records().values()
+    assert (record['state'], record['attempt']) == ('passed', 2)
+    assert len(Path('requests.txt').read_text().split()) == 2
