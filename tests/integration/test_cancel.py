@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -215,11 +216,13 @@ def test_a_hyperqueue_cluster_and_its_jobs_are_ended(work, number):
         code_of(scheduler)
     text = cancel('a')
     assert ('1 scheduler ended' in text) == (number is None)
-    assert '7 queued jobs will not start' in text
+    if number is None:
+        assert '7 queued jobs will not start' in text
     assert ('2 running jobs stopped' in text) == (number is None)  # its workers die with it
     code_of(scheduler)
-    assert states('a').count('cancelled') >= 7
-    assert set(states('a')) <= {'cancelled', 'killed'}
+    left = 'cancelled' if number is None else 'queued'  # which nobody would have run
+    assert states('a').count(left) >= 7
+    assert set(states('a')) <= {left, 'cancelled', 'killed'}
     assert ours(work) == []
     finish('a', '--backend=hyperqueue')
 
@@ -285,7 +288,7 @@ def test_a_program_that_its_run_script_left_behind_is_ended(work):
     assert ours(work) != []
     assert '1 running job stopped' in cancel('a')
     assert ours(work) == []
-    assert set(states('a')) == {'cancelled'}
+    assert states('a') == ['cancelled'] + ['queued'] * (JOBS - 1)  # nobody would have run these
     finish('a')
 
 
@@ -406,3 +409,74 @@ def test_nothing_to_cancel_says_so(work):
     shutil.rmtree(next(Path('a').glob('eval/*')))
     assert 'nothing runs or is queued' in cancel('a')
     assert states('a') == ['passed'] * (JOBS - 1)
+
+
+def records(root):
+    return {path: path.read_bytes() for path in Path(root).glob('*/*/job_status.json')}
+
+
+def fail_gen():
+    """Replace the program by one that fails in the first node."""
+    program = Path('prog.sh').read_text()
+    Path('prog.sh').write_text(f'case "$*" in *gen.txt*) exit 3 ;; esac\n{program}')
+
+
+@pytest.mark.parametrize('words', BACKENDS)
+def test_what_failed_predecessors_held_back_keeps_its_record(work, words):
+    fail_gen()
+    assert code_of(start('a', *words)) == 1
+    before = records('a')
+    assert states('a') == ['failed'] * 3 + ['queued'] * 6
+    assert 'nothing that could be ended' in cancel('a', '--dry_run')
+    assert 'nothing runs or is queued' in cancel('a')
+    assert 'nothing runs or is queued' in cancel('a', f'--session={session_name()}')
+    assert records('a') == before
+
+
+def session_name():
+    (plan,) = Path('a').glob('_kwdagger_schedule/*/plan.jsonl')
+    return plan.parent.name
+
+
+@pytest.mark.slurm
+def test_what_was_held_back_in_slurm_keeps_its_record(work, slurm):
+    fail_gen()
+    assert code_of(start('a', '--backend=slurm')) == 1
+    before = records('a')
+    assert 'nothing runs or is queued' in cancel('a')
+    assert records('a') == before
+
+
+@pytest.mark.hyperqueue
+def test_what_was_held_back_on_a_hyperqueue_server_keeps_its_record(work, tmp_path_factory):
+    fail_gen()
+    folder = tmp_path_factory.mktemp('hq')
+    with subprocess.Popen(
+        [sys.executable, '-c', SERVER, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        cwd='/',
+    ) as server:
+        until(lambda: (folder / 'hq-current' / 'access.json').exists())
+        words = ['--backend=hyperqueue', f'--hq_server_dir={folder}', '--monitor=none']
+        assert code_of(start('a', *words)) == 0
+        until(lambda: states('a') == ['failed'] * 3 + ['queued'] * 6)
+        before = records('a')
+        until(lambda: 'nothing that could be ended' in cancel('a', '--dry_run'))
+        assert 'nothing runs or is queued' in cancel('a')
+        assert records('a') == before
+        server.communicate()
+
+
+def test_the_next_plan_says_missing_of_what_never_started(work):
+    scheduler = start('a')
+    until(lambda: running('a'))
+    cancel('a')
+    code_of(scheduler)
+    words = kwdagger('schedule', '--root_dpath=a', '--run=0', f'--params={PARAMS}')
+    shown = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
+    reasons = re.findall(r'(missing|interrupted) (\d+)', shown.stdout)
+    counts = [
+        sum(int(n) for word, n in reasons if word == name) for name in ('missing', 'interrupted')
+    ]
+    assert counts == [JOBS - 1, 1], shown.stdout

@@ -141,7 +141,7 @@ def test_failures_are_grouped_and_what_waits_for_them_is_held(work):
     assert schedule().returncode == 1
     assert states() == {'passed': 3, 'held': 4, 'failed': 2}
     text = status('out')
-    assert '2 x ValueError: no value <n> for me' in text
+    assert '2 x exit code 3: ValueError: no value <n> for me' in text
     assert text.count('again: bash out/gen/') == 1
     log = Path(re.search(r'log: (\S+)', text)[1])
     assert 'ValueError' in log.read_text()

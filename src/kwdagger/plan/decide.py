@@ -22,7 +22,6 @@ _NOT_DONE = {
     'node_failed': 'interrupted',
     'running': 'interrupted',
     'unreadable': 'interrupted',
-    'queued': 'missing',
 }
 
 
@@ -95,7 +94,8 @@ def _unfinished(own: RunFacts) -> Decision:
         return Decision(True, reason, 'outputs without a record' if own.has_outputs else '')
     if own.status.state == 'passed':
         return Decision(True, 'output missing', ', '.join(own.missing))
-    reason = _NOT_DONE.get(own.status.state, 'interrupted')
+    never = own.status.never_started
+    reason = 'missing' if never else _NOT_DONE.get(own.status.state, 'interrupted')
     return Decision(True, reason, own.status.reason or '')
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from kwdagger.rundir.layout import RunDirectory
 from kwdagger.rundir.run_state import FAILED_STATES, STATES, RunState
 
 SCHEMA = 1
+
+_LOG_TELLS = ('failed', 'killed')
+_NUMBER_TELLS = ('exit code ', 'killed by signal ')
+_MISSING_OUTPUT = re.compile(r'output is missing: [^ ]+')  # its path differs from run to run
+_Value = TypeVar('_Value')
 
 _PLACEHOLDERS = (
     (re.compile(r'\x1b\[[0-9;?]*[A-Za-z]'), ''),  # colours
@@ -51,13 +56,20 @@ class FailureGroup:
     """Runs that failed for the same cause.
 
     Attributes:
-        states: state -> how many. cause: the line that they share, what differs replaced by
-            ``<n>``, ``<id>``, ``<path>`` or ``<time>``.
+        states: state -> how many. cause: what their records say, and the last line of their logs
+            where they failed by themselves; what differs replaced by ``<n>``, ``<id>``,
+            ``<path>`` or ``<time>``.
+        reason: what their records say: how it ended. exit_code: that of the program, None where
+            a signal or something else ended it.
+        attempts: the most that one of them had.
         rundirs: their run directories; the first stands for all of them.
         log, script: of the first. log: None where there is no line to find in it.
     """
 
     cause: str
+    reason: str
+    exit_code: int | None
+    attempts: int
     states: Mapping[str, int]
     rundirs: tuple[str, ...]
     log: str | None
@@ -195,41 +207,54 @@ def _usual_seconds(runs: Iterable[RunState]) -> dict[str, float]:
 
 
 def _failure_groups(root: str, runs: Iterable[RunState]) -> tuple[FailureGroup, ...]:
-    groups: defaultdict[str, list[tuple[str, RunState]]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str], list[RunState]] = defaultdict(list)
     for run in runs:
         if run.state in FAILED_STATES:
-            line = cause_line(run)
-            groups[cause_pattern(line)].append((line, run))
-    found = [_failure_group(root, pattern, members) for pattern, members in groups.items()]
+            reason = how_it_ended(run)
+            exact = reason.startswith(_NUMBER_TELLS)
+            key = reason if exact else cause_pattern(reason)
+            groups[key, cause_pattern(own_line(run))].append(run)
+    found = [_failure_group(root, *key, members) for key, members in groups.items()]
     return tuple(sorted(found, key=lambda group: (-group.count, group.cause)))
 
 
 def _failure_group(
-    root: str, pattern: str, members: Sequence[tuple[str, RunState]]
+    root: str, ending: str, pattern: str, members: Sequence[RunState]
 ) -> FailureGroup:
-    members = sorted(members, key=lambda member: member[1].place)
-    lines = {line for line, _ in members}
-    run = members[0][1]
-    first = RunDirectory(os.path.join(root, run.place))
+    members = sorted(members, key=lambda run: run.place)
+    reason = _shared({how_it_ended(run) for run in members}) or ending
+    line = _shared({own_line(run) for run in members}) or pattern
+    first = RunDirectory(os.path.join(root, members[0].place))
     return FailureGroup(
-        lines.pop() if len(lines) == 1 else pattern,
-        Counter(member.state for _, member in members),
-        tuple(os.path.join(root, member.place) for _, member in members),
-        first.log_path if run.details.last_line else None,
+        f'{reason}: {line}' if line else reason,
+        reason,
+        _shared({run.details.exit_code for run in members}),
+        max(run.details.attempt for run in members),
+        Counter(run.state for run in members),
+        tuple(os.path.join(root, run.place) for run in members),
+        first.log_path if members[0].details.last_line else None,
         first.script_path,
     )
 
 
-def cause_line(run: RunState) -> str:
-    """Return the line that says best why a run failed: its log's last, or what ended it."""
-    details = run.details
-    reason = details.reason or (
-        run.state.replace('_', ' ')
-        if details.exit_code is None
-        else f'exit code {details.exit_code}'
-    )
-    by_itself = run.state == 'failed' and not reason.startswith('output is missing')
-    return (details.last_line if by_itself else '') or reason
+def _shared(values: Collection[_Value]) -> _Value | None:
+    """What all have; None where they differ."""
+    return next(iter(values)) if len(values) == 1 else None
+
+
+def how_it_ended(run: RunState) -> str:
+    """Return what the record of a failed run says of its end."""
+    code, reason = run.details.exit_code, run.details.reason
+    if not reason:
+        return run.state.replace('_', ' ') if code is None else f'exit code {code}'
+    missing = _MISSING_OUTPUT.match(reason)
+    return missing[0] if missing else reason
+
+
+def own_line(run: RunState) -> str:
+    """Return the last line of a failed run's log; empty where that says nothing of its end."""
+    tells = run.state in _LOG_TELLS and not _MISSING_OUTPUT.match(run.details.reason or '')
+    return run.details.last_line if tells else ''
 
 
 def cause_pattern(line: str) -> str:
@@ -280,6 +305,9 @@ def status_document(report: StatusReport) -> dict[str, Any]:
         'failures': [
             {
                 'cause': group.cause,
+                'reason': group.reason,
+                'exit_code': group.exit_code,
+                'attempts': group.attempts,
                 'count': group.count,
                 'states': dict(group.states),
                 'log': None if group.log is None else os.path.abspath(group.log),

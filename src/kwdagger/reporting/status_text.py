@@ -25,6 +25,7 @@ _SHOWN_FAILURES = 10
 _SHOWN_UNREADABLE = 3
 _CLEAR_SCREEN = '\x1b[H\x1b[2J'
 _LEFT = ('not_started', 'interrupted', 'cancelled')
+_TOLD = {'timeout': 'timed out', 'oom': 'out of memory'}
 _WORDS = {'not_started': 'not started', 'node_failed': 'node failed'}
 
 
@@ -204,9 +205,18 @@ def _group_lines(group: FailureGroup, width: int) -> Iterator[str]:
         for state in STATES
         if group.states.get(state) and state != 'failed'
     ]
-    words = [word for word in words if word not in group.cause]
+    words = [
+        word
+        for word in words
+        if word not in group.reason and _TOLD.get(word, word) not in group.reason
+    ]
     text = f'  {group.count} x {", ".join(words)}{": " if words else ""}{group.cause}'
     yield from _wrapped(text, width)
+    if group.attempts > 1:
+        runs = '1 run' if group.count == 1 else f'{group.count} runs'
+        most = 'up to ' if group.count > 1 else ''
+        each = ' each' if group.count > 1 else ''
+        yield f'      {runs}, {most}{group.attempts} attempts{each}'
     if group.log is not None:
         yield f'      log: {group.log}'
     yield f'      again: bash {shlex.quote(group.script)}'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from kwdagger.rundir.schedulers import Scheduler, read_schedulers
 from kwdagger.rundir.session_files import list_sessions, read_plan
 from kwdagger.rundir.status import SCHEMA, JobStatus, read_status
 from kwdagger.rundir.tree import read_tree
+from kwdagger.sessions.live_sessions import live_sessions
 
 _ROUNDS = 4
 _STOPPED = ('cancelled', 'killed', 'queued')
@@ -32,7 +33,7 @@ _SCHEDULER_SECONDS = 40.0
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run that is queued, or by its claims runs or left something running.
+    """A run that somebody will run, or that by its claims runs or left something running.
 
     Attributes:
         holder: the claim by which it runs, if it does. left: claims of dead run scripts of
@@ -48,6 +49,16 @@ class OpenRun:
     def queued(self) -> bool:
         """Whether it was handed out and has not run since."""
         return self.status is not None and self.status.state == 'queued'
+
+    @property
+    def waits_only(self) -> bool:
+        """Whether it is queued and nothing of it runs."""
+        return self.queued and self.holder is None and not self.left
+
+    def has_runner(self, alive: Collection[str]) -> bool:
+        """Whether its session is among those that go on; of a queue of the user's, yes."""
+        session = self.status.session if self.status else None
+        return session is None or session in alive
 
     @property
     def runs_here(self) -> bool:
@@ -83,6 +94,13 @@ class OpenWork:
     def elsewhere(self) -> dict[str, Scheduler]:
         """Session name -> a process of another host that runs it, or may do so."""
         return {one.session: one for one in self.schedulers if one.verdict == 'elsewhere'}
+
+    @property
+    def begun(self) -> set[str]:
+        """Paths of the runs, and names of the sessions of those that wait."""
+        waiting = [run.status for run in self.runs if run.waits_only and run.status]
+        sessions = {status.session for status in waiting if status.session is not None}
+        return {run.path for run in self.runs} | sessions
 
     @property
     def waiting(self) -> list[OpenRun]:
@@ -138,8 +156,15 @@ class Cancelled:
     remaining: tuple[str, ...]
 
 
-def find_open_work(root: str, session: str | None = None) -> OpenWork:
+def find_open_work(root: str, session: str | None = None, begun: Collection[str] = ()) -> OpenWork:
     """Return what runs and what is queued under a results folder, or of one session there.
+
+    A run that is recorded as queued, while nothing is left of its session that would run it, is
+    left out: a predecessor failed, or the scheduler was killed. Its record says more than
+    ``cancelled`` would.
+
+    Args:
+        begun: runs and sessions that were found open before any of it was ended.
 
     Raises:
         MissingFile: no such folder. InvalidValue: it holds no results.
@@ -159,10 +184,16 @@ def find_open_work(root: str, session: str | None = None) -> OpenWork:
         if row.get('run')
     }
     places = planned if session is not None else {**dict.fromkeys(read_tree(root).runs), **planned}
+    runs = list(_open_runs(places, session))
+    in_slurm = {run.status.session for run in runs if run.status and run.status.queue == 'slurm'}
+    asked = {run.status.session for run in runs if run.queued and run.status} - {*begun}
+    alive = live_sessions([one for one in directories if one.name in asked], in_slurm) | {*begun}
     return OpenWork(
         directories,
         tuple(one for found in schedulers.values() for one in found),
-        tuple(_open_runs(places, session)),
+        tuple(
+            run for run in runs if not run.waits_only or run.path in begun or run.has_runner(alive)
+        ),
     )
 
 
@@ -197,14 +228,16 @@ def cancel_work(root: str, session: str | None = None) -> Cancelled:
     """
     ending = _Ending()
     work = find_open_work(root, session)
+    begun = work.begun
     for _ in range(_ROUNDS):
         before = {run.path for run in work.runs}
         if not work.is_within_reach:
             break
         ending.end(work)
-        work = find_open_work(root, session)
+        work = find_open_work(root, session, begun)
+        begun |= work.begun
         ending.mark(work)
-        work = find_open_work(root, session)
+        work = find_open_work(root, session, begun)
         if before and before == {run.path for run in work.runs}:
             break
     return ending.summary(work)

@@ -24,8 +24,8 @@ def passed(**changes):
     return RunFacts(status, (), True, True)
 
 
-def ended(state):
-    return RunFacts(JobStatus(state=state, attempt=1), ('o',), False, True)
+def ended(state, started_at='t'):
+    return RunFacts(JobStatus(state=state, attempt=1, started_at=started_at), ('o',), False, True)
 
 
 MISSING = RunFacts(None, ('o',), False, False)
@@ -51,6 +51,7 @@ def decide(first, second=None, rerun=None, **row):
         (ended('oom'), (True, 'failed before')),
         (ended('killed'), (True, 'interrupted')),
         (ended('cancelled'), (True, 'interrupted')),
+        (ended('cancelled', started_at=None), (True, 'missing')),
         (ended('running'), (True, 'interrupted')),
         (ended('unreadable'), (True, 'interrupted')),
         (ended('passed'), (True, 'output missing')),

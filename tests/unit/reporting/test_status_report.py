@@ -145,23 +145,50 @@ def test_the_largest_group_comes_first_with_one_example():
     groups = report().failures
     assert [group.count for group in groups] == [4, 1, 1]
     first = groups[0]
-    assert first.cause == 'ValueError: window <n> exceeds <n> readings'
+    assert first.cause == 'exit code 1: ValueError: window <n> exceeds <n> readings'
+    assert (first.reason, first.exit_code, first.attempts) == ('exit code 1', 1, 0)
     assert first.log == 'results/fit/fit_id_000000000020/job.log'
     assert first.script == 'results/fit/fit_id_000000000020/invoke.sh'
 
 
 def test_a_line_that_all_share_stays_as_it_is():
-    runs = [failed('fit', number, 'ValueError: k=3 is odd') for number in range(2)]
-    assert report(runs).failures[0].cause == 'ValueError: k=3 is odd'
+    runs = [failed('fit', number, 'ValueError: k=3 is odd', exit_code=1) for number in range(2)]
+    assert report(runs).failures[0].cause == 'exit code 1: ValueError: k=3 is odd'
+
+
+def test_the_way_it_ended_tells_groups_apart():
+    runs = [failed('fit', code, 'done', exit_code=code) for code in (1, 2)]
+    assert [group.cause for group in report(runs).failures] == [
+        'exit code 1: done',
+        'exit code 2: done',
+    ]
+
+
+def test_outputs_that_are_missing_in_different_places_are_one_cause():
+    reasons = [f'output is missing: out (/data/{place}/out.txt)' for place in 'ab']
+    runs = [failed('fit', n, 'done', reason=reason) for n, reason in enumerate(reasons)]
+    assert [group.cause for group in report(runs).failures] == ['output is missing: out']
+
+
+def test_attempts_are_said_where_there_was_more_than_one():
+    runs = [failed('fit', n, 'boom', exit_code=1, attempt=n) for n in (1, 2, 3)]
+    assert '      3 runs, up to 3 attempts each' in status_lines(report(runs))
+    assert '      1 run, 2 attempts' in status_lines(report(runs[1:2]))
+    assert 'attempt' not in '\n'.join(status_lines(report(runs[:1])))
+
+
+def test_a_state_that_the_log_speaks_of_is_still_named():
+    runs = [failed('fit', 1, 'failed: oom', state='oom', reason='no memory')]
+    assert '  1 x oom: no memory' in status_lines(report(runs))
 
 
 @pytest.mark.parametrize(
     ('details', 'expected'),
     [
-        ({'last_line': 'boom', 'reason': 'exit code 1'}, 'boom'),
+        ({'last_line': 'boom', 'reason': 'exit code 1'}, 'exit code 1: boom'),
         ({'last_line': '', 'reason': 'exit code 3'}, 'exit code 3'),
         ({'last_line': '', 'exit_code': 4}, 'exit code 4'),
-        ({'last_line': 'ok', 'reason': 'output is missing: out (x)'}, 'output is missing: out (x)'),
+        ({'last_line': 'ok', 'reason': 'output is missing: out (x)'}, 'output is missing: out'),
     ],
 )  # fmt: skip
 def test_what_says_best_why(details, expected):
@@ -232,5 +259,7 @@ def test_the_document_has_every_key_whatever_happened():
         'slurm_job',
         'started_at',
     ]
-    assert sorted(full['failures'][0]) == ['cause', 'count', 'log', 'rundirs', 'script', 'states']
+    assert sorted(full['failures'][0]) == [
+        'attempts', 'cause', 'count', 'exit_code', 'log', 'reason', 'rundirs', 'script', 'states',
+    ]  # fmt: skip
     assert json.loads(json.dumps(full)) == full
