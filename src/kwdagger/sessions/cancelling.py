@@ -79,11 +79,13 @@ class OpenWork:
 
     Attributes:
         schedulers: processes that run sessions, and dead ones that left a mark.
+        alive: names of sessions that have, or had, somebody to run what they queued.
     """
 
     sessions: tuple[SessionDirectory, ...]
     schedulers: tuple[Scheduler, ...]
     runs: tuple[OpenRun, ...]
+    alive: frozenset[str]
 
     @property
     def live_schedulers(self) -> list[Scheduler]:
@@ -97,10 +99,8 @@ class OpenWork:
 
     @property
     def begun(self) -> set[str]:
-        """Paths of the runs, and names of the sessions of those that wait."""
-        waiting = [run.status for run in self.runs if run.waits_only and run.status]
-        sessions = {status.session for status in waiting if status.session is not None}
-        return {run.path for run in self.runs} | sessions
+        """Paths of the runs, and names of the sessions that have somebody to run theirs."""
+        return {run.path for run in self.runs} | self.alive
 
     @property
     def waiting(self) -> list[OpenRun]:
@@ -187,13 +187,15 @@ def find_open_work(root: str, session: str | None = None, begun: Collection[str]
     runs = list(_open_runs(places, session))
     in_slurm = {run.status.session for run in runs if run.status and run.status.queue == 'slurm'}
     asked = {run.status.session for run in runs if run.queued and run.status} - {*begun}
-    alive = live_sessions([one for one in directories if one.name in asked], in_slurm) | {*begun}
+    alive = live_sessions([one for one in directories if one.name in asked], in_slurm)
+    alive |= {one.name for one in directories} & {*begun}
     return OpenWork(
         directories,
         tuple(one for found in schedulers.values() for one in found),
         tuple(
             run for run in runs if not run.waits_only or run.path in begun or run.has_runner(alive)
         ),
+        frozenset(alive),
     )
 
 
