@@ -218,3 +218,62 @@ def test_a_failure_holds_back_only_what_rests_on_it(site):
     done = site.schedule()
     assert done.returncode == 1
     assert '4 of 6 jobs done, 1 failed, 1 held back by a failure' in done.stdout
+
+
+def status(site):
+    """Return what `kwdagger status` says."""
+    command = [sys.executable, '-m', 'kwdagger', 'status', 'out', '--json']
+    done = subprocess.run(command, cwd=site.folder, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_jobs_that_slurm_takes_and_never_starts_are_told_once(site):
+    site.set(submit_limit=1000, held={'gen': 'PartitionConfig'})
+    site.write_sweep(2)
+    with subprocess.Popen(
+        [
+            *(sys.executable, '-m', 'kwdagger', 'schedule', '--params=params.yaml'),
+            *('--root_dpath=out', '--backend=slurm', '--run=1'),
+        ],
+        cwd=site.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stderr.readline() == 'Slurm holds 2 jobs of node gen: PartitionConfig\n'
+        assert status(site)['notices'] == ['Slurm holds 2 jobs of node gen: PartitionConfig']
+        polls = len(site.calls('squeue'))
+        wait_until(lambda: len(site.calls('squeue')) > polls + 1)
+        assert site.calls('scancel') == []
+        site.set(submit_limit=1000)
+        assert running.wait(timeout=60) == 0
+        assert running.stderr.read() == ''
+    assert site.passed() == 4
+    assert status(site)['notices'] == []
+
+
+def test_after_a_refusal_what_had_been_accepted_was_never_started(site):
+    site.set(held={'gen': 'Priority'})  # it waits its turn
+    site.write_sweep(1, **{'eval.__slurm_options__': [{'partition': 'gpu'}]})
+    done = site.schedule()
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert re.search(r"-2-eval \(node 'eval', 1 job, first eval_id_\w+\): invalid partition", line)
+    assert line.endswith('; what was submitted is cancelled, nothing was started')
+    states = {name: count for name, count in status(site)['states'].items() if count}
+    assert states == {'not_started': 2}
+    site.set()
+    site.write_sweep(1)
+    assert site.schedule().returncode == 0
+    assert site.passed() == 2
+
+
+def test_behind_an_array_that_is_refused_none_is_submitted(site):
+    site.write_sweep(2, **{'gen.__slurm_options__': [{'partition': 'gpu'}]})
+    done = site.schedule()
+    assert done.returncode == 2
+    assert "node 'gen', 2 jobs" in done.stderr
+    assert done.stderr.endswith('; nothing was submitted\n')
+    assert len(site.calls('sbatch')) == 1
+    states = {name: count for name, count in status(site)['states'].items() if count}
+    assert states == {'not_started': 4}

@@ -32,6 +32,8 @@ edges: [gen.out -> eval.src]
 """
 
 PARAMS = '{pipeline: pipe.yaml, matrix: {gen.a: [1, 2, 3], eval.k: [1, 2]}}'
+HELD = 'gen.__slurm_options__: [{hold: true}]'
+REFUSED = 'eval.__resources__: [{gpus: 5}]'
 KWDAGGER = [sys.executable, '-m', 'kwdagger']
 
 
@@ -147,3 +149,29 @@ def test_a_finished_sweep_asks_slurm_nothing(work, monkeypatch, tmp_path):
     with monkeypatch.context() as patch:
         patch.setenv('PATH', str(fake), prepend=':')
         assert document()['notices'] == []
+
+
+def test_jobs_that_slurm_holds_are_named_with_its_reason(work, monkeypatch):
+    monkeypatch.setitem(globals(), 'PARAMS', PARAMS.replace('[1, 2]}', '[1, 2], ' + HELD + '}'))
+    submit()
+    told = ['Slurm holds 3 jobs of node gen: JobHeldUser']
+    wait_until(lambda: document()['notices'] == told)
+    assert states() == {'queued': 9}
+    for line in work.ask('squeue', '--noheader', '--format=%F %o').splitlines():
+        job, _, script = line.partition(' ')
+        if Path(script).is_relative_to(Path.cwd()):
+            work.ask('scancel', job)
+    wait_until(lambda: 'queued' not in states())
+
+
+def test_after_a_refusal_nothing_counts_as_cancelled(work):
+    held = '{pipeline: pipe.yaml, matrix: {gen.a: [1], ' + HELD + ', ' + REFUSED + '}}'
+    done = subprocess.run(
+        [*KWDAGGER, 'schedule', '--root_dpath=out', '--run=1', '--backend=slurm',
+         f'--params={held}'],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "node 'eval', 1 job, first eval_id_" in done.stderr
+    assert done.stderr.endswith('; what was submitted is cancelled, nothing was started\n')
+    assert states() == {'not_started': 2}

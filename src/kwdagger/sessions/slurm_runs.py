@@ -17,7 +17,7 @@ class SlurmAnswer:
     Attributes:
         runs: place -> the run as it is now; of those that ended the record has been written.
         expected: places of runs that wait in Slurm, or whose scheduler will submit them.
-        notice: for people, where Slurm could not be asked.
+        notice: for people, where Slurm could not be asked or holds jobs that may never start.
     """
 
     runs: Mapping[str, RunState] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def ask_slurm(root: str, runs: Iterable[RunState]) -> SlurmAnswer:
     return SlurmAnswer(
         now,
         frozenset(asked[path].place for path in answer.holders),
-        _notice(min(unknown)) if unknown else '',
+        _notice(min(unknown)) if unknown else _holds(asked, answer.held),
     )
 
 
@@ -65,6 +65,16 @@ _UNKNOWN = 'Slurm, which cannot be asked'
 def _notice(holder: str) -> str:
     message = holder.partition(f'{_UNKNOWN}: ')[2]
     return f'Slurm cannot be asked what became of its jobs: {message}'
+
+
+def _holds(asked: Mapping[str, RunState], held: Mapping[str, str]) -> str:
+    """Say which jobs Slurm keeps waiting for what may never come."""
+    if not held:
+        return ''
+    from kwdagger.queues.slurm.parsing import hold_lines
+
+    lines = hold_lines((asked[path].node, reason, 1) for path, reason in held.items())
+    return '; '.join(lines.values())
 
 
 def _is_open(run: RunState) -> bool:

@@ -6,9 +6,9 @@ file behind a lock; whoever calls a program moves the queue on.
 
     FAKE_SLURM_DIR      where state, settings (settings.json) and the list of calls are
 
-Settings: array_size, submit_limit, job_count, cpus, partitions, and `trouble`: a list with one
-word for each of the next sbatch calls: ok, rate_limit, lost (accepted, but the answer is lost),
-unreachable.
+Settings: array_size, submit_limit, job_count, cpus, partitions, held (node -> the reason for
+which its jobs never start), and `trouble`: a list with one word for each of the next sbatch
+calls: ok, rate_limit, lost (accepted, but the answer is lost), unreachable.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ DEFAULTS: dict[str, Any] = {
     'cpus': 4,
     'partitions': ['test'],
     'trouble': [],
+    'held': {},
 }
 SUBMIT_LIMIT = """\
 sbatch: error: AssocMaxSubmitJobLimit
@@ -178,9 +179,15 @@ def shown(layout: str, number: str, tasks: str, word: str, job: dict[str, Any]) 
         'T': word,
         'o': job['script'],
         'j': job['name'],
-        'r': 'None',
+        'r': (held(job) or 'None') if word == 'PENDING' else 'None',
     }
     return re.sub(r'%(\w)', lambda found: fields.get(found[1], ''), layout)
+
+
+def held(job: dict[str, Any]) -> str:
+    """Return why a job never starts; empty if it may."""
+    reasons = settings()['held']
+    return str(reasons.get(job['name'].rpartition('-')[2], ''))
 
 
 def scancel(now: dict[str, Any], words: list[str]) -> int:
@@ -230,7 +237,7 @@ def advance(now: dict[str, Any]) -> None:
     )
     for number, job in now['jobs'].items():
         for task, one in job['tasks'].items():
-            if one['state'] == 'PENDING' and free > 0:
+            if one['state'] == 'PENDING' and free > 0 and not held(job):
                 ready = readiness(now, job, task)
                 if ready == 'never':
                     one['state'] = 'CANCELLED'

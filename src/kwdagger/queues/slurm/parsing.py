@@ -9,8 +9,26 @@ from typing import Literal, TypeAlias
 
 Trouble: TypeAlias = Literal['transient', 'limit', 'permanent']
 
-QUEUE_FORMAT = '%F|%K|%T|%o'
-"""Array job id, task ids, state, batch script."""
+QUEUE_FORMAT = '%F|%K|%T|%r|%o'
+"""Array job id, task ids, state, reason, batch script."""
+
+_ORDINARY = frozenset(
+    [
+        '',
+        'None',
+        'BeginTime',
+        'Cleaning',
+        'Dependency',
+        'DependencyNeverSatisfied',
+        'JobArrayTaskLimit',
+        'Licenses',
+        'Priority',
+        'Prolog',
+        'RaisedSignal',
+        'Resources',
+    ]
+)
+"""Why jobs wait that will start, or that Slurm drops, without anyone's doing."""
 
 _SUBMIT_LIMIT = re.compile(r'(MaxSubmit|GrpSubmit|MaxJobsPer\w*Submit)\w*', re.IGNORECASE)
 _POLICY = re.compile(r'violates accounting/QOS policy', re.IGNORECASE)
@@ -34,10 +52,15 @@ _JOB_ID = re.compile(r'(\d+)(;|\Z)')
 
 @dataclass(frozen=True, slots=True)
 class ArrayTasks:
-    """The tasks of one Slurm array that are in the queue."""
+    """The tasks of one Slurm array that are in the queue.
+
+    Attributes:
+        held: pending ones that may never start, by Slurm's reason.
+    """
 
     pending: set[int] = field(default_factory=set)
     started: set[int] = field(default_factory=set)
+    held: dict[str, set[int]] = field(default_factory=dict)
 
     @property
     def all(self) -> set[int]:
@@ -71,7 +94,8 @@ def parse_queue(text: str) -> QueueView:
     for line in text.splitlines():
         job_id, _, rest = line.partition('|')
         tasks, _, rest = rest.partition('|')
-        state, _, script = rest.partition('|')
+        state, _, rest = rest.partition('|')
+        reason, _, script = rest.partition('|')
         if not job_id.isdecimal():
             continue  # a heading such as CLUSTER: name
         numbers = set(task_ids(tasks))
@@ -79,6 +103,8 @@ def parse_queue(text: str) -> QueueView:
         scripts[job_id] = script
         array = arrays.setdefault(job_id, ArrayTasks())
         (array.pending if state == 'PENDING' else array.started).update(numbers)
+        if is_hold(state, reason):
+            array.held.setdefault(reason, set()).update(numbers)
     return QueueView(arrays, scripts, total)
 
 
@@ -89,6 +115,42 @@ def task_ids(text: str) -> Iterator[int]:
         if match:
             first = int(match[1])
             yield from range(first, int(match[2] or first) + 1, int(match[3] or 1))
+
+
+def is_hold(state: str, reason: str) -> bool:
+    """Whether a job waits for something that may never come."""
+    return state == 'PENDING' and reason_word(reason) not in _ORDINARY
+
+
+def reason_word(reason: str) -> str:
+    """Return a reason without its details, which change: ``ReqNodeNotAvail, ...:node1``."""
+    return re.split('[,:(]', reason, maxsplit=1)[0].strip()
+
+
+def hold_lines(held: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str], str]:
+    """Return for people what Slurm holds, by node and kind of reason.
+
+    Args:
+        held: node, reason, number of jobs; several of the same kind are added up.
+
+    >>> list(hold_lines([('gen', 'PartitionConfig', 2)]).values())
+    ['Slurm holds 2 jobs of node gen: PartitionConfig']
+    """
+    counts: dict[tuple[str, str], int] = {}
+    shown: dict[tuple[str, str], str] = {}
+    for node, reason, count in held:
+        key = (node, reason_word(reason))
+        counts[key] = counts.get(key, 0) + count
+        shown.setdefault(key, reason)
+    return {
+        key: f'Slurm holds {job_count(count)} of node {key[0]}: {shown[key]}'
+        for key, count in counts.items()
+    }
+
+
+def job_count(count: int) -> str:
+    """Return a number of jobs in words."""
+    return '1 job' if count == 1 else f'{count} jobs'
 
 
 def parse_job_id(text: str) -> str | None:

@@ -9,6 +9,7 @@ from kwdagger.queues.entry import QueueEntry
 from kwdagger.queues.slurm.arrays import array_name, plan_arrays
 from kwdagger.queues.slurm.commands import Slurm
 from kwdagger.queues.slurm.limits import charges, read_limits
+from kwdagger.queues.slurm.parsing import job_count
 from kwdagger.queues.slurm.submission import Sent, Submitter, WrittenArray
 from kwdagger.rundir.layout import SessionDirectory
 
@@ -45,7 +46,7 @@ def _calls(submitter: Submitter) -> Iterator[str]:
             last = min(first + size, count) - 1
             variable = f'array_{len(submitter.sent) + 1}'
             words = submitter.words(index, first, last)
-            yield f'{variable}=$({" ".join(map(_quoted, words))})  # {last - first + 1} jobs'
+            yield f'{variable}=$({" ".join(map(_quoted, words))})  # {job_count(last - first + 1)}'
             submitter.note_sent(Sent(index, first, last, f'${variable}'))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,10 +18,10 @@ from kwdagger.queues.running import Handover
 from kwdagger.queues.slurm.arrays import plan_arrays
 from kwdagger.queues.slurm.commands import Slurm
 from kwdagger.queues.slurm.limits import charges, read_limits
-from kwdagger.queues.slurm.parsing import QueueView, classify
+from kwdagger.queues.slurm.parsing import QueueView, classify, hold_lines, job_count
 from kwdagger.queues.slurm.settle import settle_session
 from kwdagger.queues.slurm.submission import Dropped, Submitter, write_arrays
-from kwdagger.queues.slurm.watch import Watch
+from kwdagger.queues.slurm.watch import Watch, has_started
 from kwdagger.rundir.journal import append_event
 
 _SHORTEST_POLL_SECONDS = 0.5
@@ -29,6 +30,7 @@ _POLL_GROWTH = 1.3
 _POLL_SHARE = 20  # a poll is followed by so many times its own duration at least
 _PATIENCE_SECONDS = 300.0
 _CANCEL_SECONDS = 90.0
+_WITHDRAW_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class SlurmRun:
     _uncancelled: list[str] = field(default_factory=list)
     _stopped_at: float | None = None
     _left: bool = False
+    _said: set[tuple[str, str]] = field(default_factory=set)
 
     def finished(self) -> bool:
         """Whether nothing of it waits or runs; of a detached one, whether all that fits is in.
@@ -122,6 +125,7 @@ class SlurmRun:
         before = self.watch.open
         self.submitter.note_queue(view)
         self._events.extend(self.watch.update(view))
+        self._tell_holds(view)
         if self._uncancelled:
             self._cancel()
         elif self.submitter.waiting:
@@ -129,6 +133,20 @@ class SlurmRun:
         if self.watch.open != before:
             self._interval = _SHORTEST_POLL_SECONDS
         self._slow_down(ended, ended - started)
+
+    def _tell_holds(self, view: QueueView) -> None:
+        """Say once for each node and reason that jobs wait for what may never come."""
+        arrays = self.submitter.arrays
+        lines = hold_lines(
+            (arrays[sent.array].plan.node, reason, len(tasks))
+            for sent in self.submitter.sent
+            for reason, tasks in view.tasks(sent.job_id).held.items()
+        )
+        for key, line in lines.items():
+            if key not in self._said:
+                self._said.add(key)
+                sys.stderr.write(f'{line}\n')
+                sys.stderr.flush()
 
     def _slow_down(self, now: float, cost: float) -> None:
         self._next_poll = now + max(self._interval, cost * _POLL_SHARE)
@@ -151,9 +169,11 @@ class SlurmRun:
             entries = submitter.arrays[sent.array].plan.entries
             self.watch.add(sent.job_id, ((task, entries[task]) for task in sent.tasks))
         self._watched = len(submitter.sent)
-        if not self._settled and (submitter.at_rest or not submitter.waiting):
+        if not self._settled and submitter.dropped:
+            self._refuse_now(submitter.dropped)
+        elif not self._settled and (submitter.at_rest or not submitter.waiting):
             self._settled = True
-            self._refuse_now([*submitter.dropped, *self._hopeless()])
+            self._refuse_now(self._hopeless())
         elif self._settled:
             for dropped in submitter.dropped:
                 entries = submitter.arrays[dropped.array].plan.entries
@@ -181,7 +201,7 @@ class SlurmRun:
             first = array.plan.entries[one.first]
             self._fail(
                 f'Slurm refuses {array.name} (node {array.plan.node!r}, '
-                f'{len(array.plan.entries)} jobs, first {first.name}): {one.message}'
+                f'{job_count(len(array.plan.entries))}, first {first.name}): {one.message}'
             )
 
     def _check_patience(self) -> None:
@@ -196,8 +216,39 @@ class SlurmRun:
         if not ids:
             raise UserError(f'{message}; nothing was submitted')
         if self.submitter.slurm.cancel(ids):
-            raise UserError(f'{message}; what was submitted is cancelled')
+            started = self._withdraw()
+            more = '' if started else ', nothing was started'
+            raise UserError(f'{message}; what was submitted is cancelled{more}')
         raise UserError(f'{message}; cancel what was submitted: scancel {" ".join(ids)}')
+
+    def _withdraw(self) -> bool:
+        """Take back what was cancelled: it counts as never submitted, but for what had started.
+
+        Returns:
+            whether anything had started, or that is not known.
+        """
+        submitter = self.submitter
+        started = self._see_it_go()
+        submitter.withdraw()
+        return started or any(
+            has_started(submitter.arrays[sent.array].plan.entries[task])
+            for sent in submitter.sent
+            for task in sent.tasks
+        )
+
+    def _see_it_go(self) -> bool:
+        """Wait until the queue shows nothing of it; return whether anything may have started."""
+        end = self.clock() + _WITHDRAW_SECONDS
+        started = False
+        while self.clock() < end:
+            view = self.submitter.slurm.queue()
+            if view is not None:
+                shown = [view.tasks(sent.job_id) for sent in self.submitter.sent]
+                started = started or any(tasks.started for tasks in shown)
+                if not any(tasks.all for tasks in shown):
+                    return started
+            time.sleep(_SHORTEST_POLL_SECONDS)
+        return True
 
     def _cancel(self) -> None:
         if self.submitter.slurm.cancel(self._uncancelled):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from kwdagger.errors import UserError
 from kwdagger.queues.slurm.commands import Answer, Slurm
+from kwdagger.queues.slurm.parsing import is_hold
 from kwdagger.queues.slurm.state import (
     ENDED_FIELDS,
     LIVE_FORMAT,
@@ -25,7 +26,8 @@ from kwdagger.queues.slurm.state import (
     parse_jobs,
     parse_live,
 )
-from kwdagger.rundir.arrays import read_arrays
+from kwdagger.queues.slurm.submission import WITHDRAWN
+from kwdagger.rundir.arrays import Submission, read_arrays
 from kwdagger.rundir.claims import Claim, process_fields, this_process
 from kwdagger.rundir.layout import RunDirectory, SessionDirectory
 from kwdagger.rundir.session_files import read_plan
@@ -85,11 +87,13 @@ class Settlement:
         holders: run directory -> who holds it: a live Slurm job, or what could not be known.
         live: run directory -> the label of the Slurm job that has it.
         settled: run directories whose record was written.
+        held: run directory -> why Slurm keeps its job waiting, where that may never end.
     """
 
     holders: Mapping[str, str] = field(default_factory=dict)
     live: Mapping[str, str] = field(default_factory=dict)
     settled: tuple[str, ...] = ()
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 def slurm_run(process_id: str, rundir: str, facts: RunFacts) -> SlurmRun | None:
@@ -128,7 +132,7 @@ def settle(root: str, runs: Sequence[SlurmRun], slurm: Slurm | None = None) -> S
             {run.rundir: f'{run.holder} in {text}'.removeprefix(' in ') for run in asked}
         )
     live = parse_live(answer.output)
-    holders, labels = dict[str, str](), dict[str, str]()
+    holders, labels, held = dict[str, str](), dict[str, str](), dict[str, str]()
     ended: list[tuple[SlurmRun, str]] = []
     for run in runs:
         known = places.get((str(run.status.session), run.process_id), []) if run.status else []
@@ -136,11 +140,13 @@ def settle(root: str, runs: Sequence[SlurmRun], slurm: Slurm | None = None) -> S
         label = run.claim_job or _label(run, known)
         if task is not None:
             holders[run.rundir], labels[run.rundir] = task.text, task.label
+            if is_hold(task.state, task.reason):
+                held[run.rundir] = task.reason
         elif label is not None:
             ended.append((run, label))
         elif run.is_handed and (scheduler := _scheduler(run.status)):
             holders[run.rundir] = scheduler
-    return Settlement(holders, labels, tuple(_record_endings(root, ended, slurm)))
+    return Settlement(holders, labels, tuple(_record_endings(root, ended, slurm)), held)
 
 
 def settle_session(session: SessionDirectory) -> int:
@@ -196,11 +202,23 @@ def _places(root: str, sessions: Iterable[str]) -> dict[tuple[str, str], list[Pl
             script = directory.array_script_path(array.name)
             for task, (process_id, _) in enumerate(array.rows):
                 calls = (call for call in array.submissions if task in call)
-                ids = tuple(call.job_id for call in calls if call.job_id)
-                places.setdefault((session, process_id), []).append(Place(script, task, ids))
+                places.setdefault((session, process_id), []).append(
+                    Place(script, task, _job_ids(calls))
+                )
     for found in places.values():
         found.sort(key=lambda place: int(place.job_ids[-1]) if place.job_ids else 0)
     return places
+
+
+def _job_ids(calls: Iterable[Submission]) -> tuple[str, ...]:
+    """Return the job ids of one task's submissions, without those that were taken back."""
+    ids: list[str] = []
+    for call in calls:
+        if call.job_id == WITHDRAWN:
+            ids.clear()
+        elif call.job_id is not None:
+            ids.append(call.job_id)
+    return tuple(ids)
 
 
 def _users(root: str, runs: Iterable[SlurmRun]) -> str:

@@ -18,6 +18,9 @@ from kwdagger.rundir.layout import SessionDirectory
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 60.0
 _FORGET_CEILING_SECONDS = 300.0
+WITHDRAWN = ''
+"""The job id of tasks whose earlier submissions were taken back."""
+
 _TOP_UP_SHARE = 10  # a call for less than a tenth of what fits is not worth it
 
 
@@ -127,12 +130,12 @@ class Submitter:
         self.live |= {job_id for job_id in earlier if view.tasks(job_id).all}
 
     def submit(self, in_queue: int) -> None:
-        """Submit as much as fits now.
+        """Submit as much as fits now, up to what Slurm refuses for good.
 
         Args:
             in_queue: how many tasks of this user are in the queue.
         """
-        while self.waiting and self.clock() >= self._next_try:
+        while self.waiting and not self.dropped and self.clock() >= self._next_try:
             if self._lost is not None and not self._find_lost():
                 return
             size = self._size(in_queue)
@@ -146,6 +149,12 @@ class Submitter:
         if self._lost is not None:
             self._find_lost()
         self._stopped = True
+
+    def withdraw(self) -> None:
+        """Note that all of it was cancelled before anybody was to rely on it."""
+        for sent in self.sent:
+            name = self.arrays[sent.array].name
+            append_submission(self.session, name, sent.first, sent.last, WITHDRAWN)
 
     def _size(self, in_queue: int) -> int:
         """Return how many tasks the next call takes; 0 to wait for room."""

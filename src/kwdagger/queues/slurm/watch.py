@@ -115,6 +115,11 @@ def _event(word: str, entry: QueueEntry, **more: Any) -> dict[str, Any]:
     return {'event': word, 'job': entry.name, 'time': now, **more}
 
 
+def has_started(entry: QueueEntry) -> bool:
+    """Whether a task's run script has begun: it has a claim, or left a record."""
+    return _final(entry) is not None or live_claim(entry.rundir) is not None
+
+
 def _final(entry: QueueEntry) -> JobStatus | None:
     status = read_status(RunDirectory(entry.rundir).status_path)
     return None if status is None or status.state == QUEUED else status

@@ -5,6 +5,8 @@ import pytest
 from kwdagger.queues.slurm.limits import Charge, SiteLimits, limits_from, submit_limit
 from kwdagger.queues.slurm.parsing import (
     classify,
+    hold_lines,
+    is_hold,
     is_vague,
     parse_config,
     parse_job_id,
@@ -37,10 +39,10 @@ def test_task_ids(text, expected):
 def test_a_queue_of_collapsed_arrays_running_tasks_and_other_jobs():
     view = parse_queue(
         'CLUSTER: one\n'
-        '12|2-9%4|PENDING|/r/a.sh\n'
-        '12|0|RUNNING|/r/a.sh\n'
-        '12|1|COMPLETING|/r/a.sh\n'
-        '13|N/A|PENDING|/other|with a bar\n'
+        '12|2-9%4|PENDING|Priority|/r/a.sh\n'
+        '12|0|RUNNING|None|/r/a.sh\n'
+        '12|1|COMPLETING|None|/r/a.sh\n'
+        '13|N/A|PENDING|PartitionConfig|/other|with a bar\n'
     )
     assert view.total == 11
     assert view.tasks('12').pending == set(range(2, 10))
@@ -50,8 +52,46 @@ def test_a_queue_of_collapsed_arrays_running_tasks_and_other_jobs():
 
 
 def test_thousands_of_tasks_are_one_line():
-    view = parse_queue('12|0-9999|PENDING|/r/a.sh\n')
+    view = parse_queue('12|0-9999|PENDING|Resources|/r/a.sh\n')
     assert view.total == 10000
+
+
+def test_what_slurm_holds_is_told_by_node_and_kind_of_reason():
+    view = parse_queue(
+        '12|0-9|PENDING|PartitionConfig|/r/a.sh\n'
+        '12|10|RUNNING|PartitionConfig|/r/a.sh\n'
+        '12|11|PENDING|JobHeldUser|/r/a.sh\n'
+        '12|12|PENDING|Dependency|/r/a.sh\n'
+    )
+    assert view.tasks('12').held == {'PartitionConfig': set(range(10)), 'JobHeldUser': {11}}
+    lines = hold_lines(
+        [
+            ('gen', 'ReqNodeNotAvail, UnavailableNodes:n1', 1),
+            ('gen', 'ReqNodeNotAvail, UnavailableNodes:n1,n2', 2),
+            ('fit', 'BadConstraints', 1),
+        ]
+    )
+    assert list(lines.values()) == [
+        'Slurm holds 3 jobs of node gen: ReqNodeNotAvail, UnavailableNodes:n1',
+        'Slurm holds 1 job of node fit: BadConstraints',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('state', 'reason', 'expected'),
+    [
+        ('PENDING', 'PartitionConfig', True),
+        ('PENDING', 'QOSMaxCpuPerUserLimit', True),
+        ('PENDING', 'AssocGrpGRES', True),
+        ('PENDING', 'Nodes required for job are DOWN, DRAINED or reserved', True),
+        ('PENDING', 'Resources', False),
+        ('PENDING', 'RaisedSignal:53(Real-time_signal_19)', False),
+        ('PENDING', 'JobArrayTaskLimit', False),
+        ('RUNNING', 'PartitionConfig', False),
+    ],
+)
+def test_what_is_a_hold(state, reason, expected):
+    assert is_hold(state, reason) is expected
 
 
 @pytest.mark.parametrize(
