@@ -57,8 +57,15 @@ def jobs_freed(
     return [
         name
         for name in outcome.unfinished
-        if name in reasons and all(_is_done(facts[before]) for before in plan.jobs[name].depends_on)
+        if name in reasons
+        and _is_waiting(facts[name])
+        and plan.jobs[name].depends_on
+        and all(_is_done(facts[before]) for before in plan.jobs[name].depends_on)
     ]
+
+
+def _is_waiting(fact: RunFacts) -> bool:
+    return fact.status is not None and fact.status.state == 'queued' and not fact.holder
 
 
 def _is_done(fact: RunFacts) -> bool:
