@@ -339,6 +339,15 @@ def test_too_few_devices_are_refused_by_the_run_script_too(root: Path, leases: P
     assert 'needs 3 GPUs, but knows of 2' in done.stderr
 
 
+def test_a_lock_that_cannot_be_opened_ends_the_wait(root: Path, leases: Path) -> None:
+    leases.mkdir()
+    (leases / 'device-0.lock').symlink_to('device-0.lock')
+    done = gpu_job(root, 'a', 1).run()
+    assert done.returncode == 73
+    assert 'cannot lock devices' in done.stderr
+    assert 'KWDAGGER_LEASE_DIR' in done.stderr
+
+
 def test_a_queue_may_allot_devices_itself(
     root: Path, leases: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

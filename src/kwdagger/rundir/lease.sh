@@ -23,7 +23,10 @@ kw_lease() {
     kw_await_lock "$turn"
     status=$?
     while [[ $status == 0 ]]; do
-        kw_take_devices "${names[@]}" && break
+        kw_take_devices "${names[@]}"
+        status=$?
+        ((status == 1)) || break
+        status=0
         [[ $kw_stop_signal ]] && status=$((128 + kw_stop_signal))
         sleep 0.2
     done
@@ -31,14 +34,17 @@ kw_lease() {
     return "$status"
 }
 
-# All or nothing; 1: too few are free.
+# All or nothing; 1: too few are free, 73: a lock cannot be opened.
 kw_take_devices() {
-    local master name
+    local master name status=0
     kw_open_lock master && master=$kw_lock || return 73
     flock "$master"
     for name; do
         ((${#kw_leases[@]} == kw_gpus)) && break
-        kw_open_lock "device-$name" || break
+        kw_open_lock "device-$name" || {
+            status=73
+            break
+        }
         if flock -n "$kw_lock"; then
             kw_leases+=("$kw_lock")
             kw_closers+=" $kw_lock<&-" kw_visible+=${kw_visible:+,}$name
@@ -48,6 +54,7 @@ kw_take_devices() {
     done
     ((${#kw_leases[@]} == kw_gpus)) || kw_end_lease
     exec {master}<&-
+    ((status == 0)) || return "$status"
     ((${#kw_leases[@]}))
 }
 
