@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from live_processes import ours
 
 # Each job waits until a file named `go` is in the current folder.
 PROGRAM = """\
@@ -55,18 +56,6 @@ def kill_all(folder):
     for process in ours(folder):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-def ours(folder):
-    """Return the live processes that run in a folder of this test."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(folder) and process.pid != os.getpid():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def kwdagger(verb, *words):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from live_processes import ours
 
 PROGRAM = """\
 for word; do case $word in --out=*) out=${word#--out=} ;; esac; done
@@ -55,18 +56,6 @@ def start(*words):
          f'--params={PARAMS}'],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-
-
-def ours(folder):
-    """Return the live processes that run in a folder of this test."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(folder) and process.pid != os.getpid():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def records():

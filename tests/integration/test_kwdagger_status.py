@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from live_processes import ours
 
 from kwdagger.queues.folders import run_tmux, tmux_environment
 
@@ -102,12 +104,10 @@ def until(condition):
 
 def programs(folder):
     found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(folder) and 'prog.sh' in process.cmdline():
+    for process in ours(folder):
+        with contextlib.suppress(psutil.Error):
+            if 'prog.sh' in process.cmdline():
                 found.append(process)
-        except psutil.Error:
-            continue
     return found
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from live_processes import ours
 
 pytestmark = pytest.mark.tmux
 
@@ -96,18 +97,6 @@ def schedule(*words, expect=0, **matrix):
 
 def shell(text):
     return subprocess.run(text, shell=True, capture_output=True, text=True, check=True).stdout
-
-
-def ours(folder):
-    """Return the live processes that run in a folder of this test."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(folder) and process.pid != os.getpid():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def wait_for(condition):

@@ -107,8 +107,9 @@ def run_plan(
             handover = Handover() if options.detach else None
             why: Mapping[str, str] = {}
             if entries:
-                view = new_view(len(entries))
-                why, handover = _run_entries(entries, session, options, view, stop)
+                why, handover = _run_entries(
+                    entries, session, options, new_view(len(entries)), stop
+                )
                 reasons.update(why)
             facts = plan_facts(plan)
             outcome = outcome_of(plan, decisions, facts)
@@ -121,9 +122,7 @@ def run_plan(
             freed = [name for name in jobs_freed(plan, outcome, facts, why) if name not in late]
             late.update(freed)
             if (again or freed) and stop.number is None:
-                if again:
-                    more = f' and {len(again) - 1} more' if len(again) > 1 else ''
-                    say(f'trying again: {again[0]}{more}')
+                _announce(again, say)
                 survey = _only(survey_plan(plan, reader), {*again, *freed, *outcome.held})
                 continue
             holders = {name: facts[name].holder for name in outcome.elsewhere}
@@ -135,6 +134,12 @@ def run_plan(
             remaining = {*outcome.held, *outcome.elsewhere, *outcome.unfinished}
             survey = _only(survey_plan(plan, reader), remaining)
             decisions.update({name: d for name, d in survey.decisions.items() if d.run})
+
+
+def _announce(again: Sequence[str], say: Callable[[str], None]) -> None:
+    if again:
+        more = f' and {len(again) - 1} more' if len(again) > 1 else ''
+        say(f'trying again: {again[0]}{more}')
 
 
 def _run_entries(

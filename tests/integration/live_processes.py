@@ -1,0 +1,17 @@
+"""The processes that a test has started."""
+
+import os
+
+import psutil
+
+
+def ours(folder):
+    """Return the live processes that run in a folder of this test."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(folder) and process.pid != os.getpid():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
