@@ -312,7 +312,12 @@ def test_a_stop_is_recorded_as_on_serial(work, scratch, number):
     assert list(scratch.iterdir()) == []
 
 
-def test_programs_meet_the_same_surroundings_as_on_serial(work):
+@pytest.mark.parametrize('shell', ['/bin/sh', None])
+def test_programs_meet_the_same_surroundings_as_on_serial(work, monkeypatch, shell):
+    if shell is None:
+        monkeypatch.delenv('SHELL', raising=False)
+    else:
+        monkeypatch.setenv('SHELL', shell)
     Path('prog.sh').write_text(
         'for word; do case $word in --out=*) out=${word#*=} ;; esac; done\n'
         'env | sort | grep -v "^[A-Z_]*=/tmp/kwdagger-" >"$out"\n'

@@ -18,7 +18,7 @@ from kwdagger.queues.tmux_servers import TmuxServer, new_server
 from kwdagger.rundir.schedulers import note_queue
 
 _SCROLLBACK_LINES = 20_000
-_CHANGED_BY_TMUX = ('TERM', 'TERM_PROGRAM', 'TERM_PROGRAM_VERSION')
+_CHANGED_BY_TMUX = ('SHELL', 'TERM', 'TERM_PROGRAM', 'TERM_PROGRAM_VERSION')
 _SIZE = ('-x', '200', '-y', '50')
 
 
