@@ -14,8 +14,11 @@ VERBS = {
     'aggregate': 'turn finished runs into tables and a report',
     'accept': 'mark finished results that are out of date as current',
     'cancel': 'end what runs and what is queued under a results folder',
+    'llm': 'benchmarks, load tests and batches for language-model servers',
     'prune': 'list, and remove, runs that no given matrix reaches any more',
 }
+
+_MODULES = {'llm': 'kwdagger.llm.command'}
 
 
 def usage() -> str:
@@ -46,7 +49,7 @@ def main(argv: list[str] | None = None) -> None:
             f'verbs are {", ".join(VERBS)}\n'
         )
         raise SystemExit(2)
-    module = importlib.import_module(f'kwdagger.{verb}')
+    module = importlib.import_module(_MODULES.get(verb, f'kwdagger.{verb}'))
     module.main(argv=words[1:])
 
 

@@ -1,0 +1,1 @@
+"""Records -> figures: pure, so that old rows can be measured again."""

@@ -1,0 +1,1 @@
+"""The test server: the Ollama and OpenAI protocols, scripted timing, faults on request."""
