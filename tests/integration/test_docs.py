@@ -25,9 +25,11 @@ from pathlib import Path
 
 import pytest
 
+import kwdagger.__main__ as main_command
 from kwdagger.__main__ import main
 from kwdagger.analysis.query import evaluate
 from kwdagger.errors import UserError
+from kwdagger.llm import command as llm_command
 from kwdagger.matrix import expand
 from kwdagger.specs.yaml_reader import load_yaml
 
@@ -181,11 +183,15 @@ def test_every_page_is_on_the_map():
     assert [page for page in PAGES if page not in linked and page.name != 'index.rst'] == []
 
 
-@pytest.mark.parametrize('verb', ['schedule', 'aggregate', 'status', 'cancel', 'accept', 'prune'])
+VERBS = [*(verb for verb in main_command.VERBS if verb != 'llm')]
+VERBS += [f'llm.{verb}' for verb in llm_command.VERBS]
+
+
+@pytest.mark.parametrize('verb', VERBS)
 def test_every_option_is_in_the_reference(verb):
     module = __import__(f'kwdagger.{verb}', fromlist=['__cli__'])
     options = set(module.__cli__.__default__)
-    text = (DOCS / 'reference' / f'{verb}.rst').read_text()
+    text = (DOCS / 'reference' / f'{verb.replace(".", "_")}.rst').read_text()
     documented = set(re.findall(r'^``--([a-z_]+)``$', text, re.MULTILINE))
     assert documented == options
 
