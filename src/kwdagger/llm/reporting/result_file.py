@@ -1,0 +1,167 @@
+"""Result files: one JSON document, and beside it the rows that it was computed from.
+
+``<name>.json`` holds ``{"info": [context], "result": {...}}``; ``requests.jsonl`` has one line
+for each request, ``client.jsonl`` one for each look at the client itself. The document is written
+last, so where it is, its rows are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kwdagger.errors import InvalidValue, MissingFile
+from kwdagger.llm.metrics.definitions import DEFINITIONS
+from kwdagger.llm.metrics.summary import summarize
+from kwdagger.llm.metrics.trial_rows import trial_row
+from kwdagger.llm.records import RequestRecord, read_records, record_line
+from kwdagger.rundir.files import replace_file
+
+_REQUESTS_NAME = 'requests.jsonl'
+_CLIENT_NAME = 'client.jsonl'
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """A result file and the names of what lies beside it.
+
+    Attributes:
+        path: the JSON document.
+    """
+
+    path: str
+
+    @property
+    def requests_path(self) -> str:
+        """One row for each request."""
+        return os.path.join(os.path.dirname(self.path), _REQUESTS_NAME)
+
+    @property
+    def client_path(self) -> str:
+        """One row for each look at the client's own health."""
+        return os.path.join(os.path.dirname(self.path), _CLIENT_NAME)
+
+    def read(self) -> dict[str, Any]:
+        """Return the document.
+
+        Raises:
+            MissingFile: there is none.
+            InvalidValue: it is no result of a measurement.
+        """
+        document = _read_json(self.path)
+        result = document.get('result') if isinstance(document, dict) else None
+        if (
+            isinstance(document, dict)
+            and isinstance(result, dict)
+            and isinstance(result.get('metrics'), dict)
+        ):
+            return document
+        raise InvalidValue(f"{self.path}: not a result of kwdagger llm (no 'result.metrics')")
+
+    def read_records(self) -> list[RequestRecord]:
+        """Return the rows of its requests.
+
+        Raises:
+            MissingFile: there are none beside it.
+            InvalidValue: a line is no row, with its number.
+        """
+        with _opened(self.requests_path) as file:
+            return list(read_records(file, self.requests_path))
+
+    def read_client(self) -> list[dict[str, Any]]:
+        """Return the samples of the client's self-check; none where it was not watched."""
+        if not os.path.exists(self.client_path):
+            return []
+        with _opened(self.client_path) as file:
+            try:
+                return [json.loads(line) for line in file if line.endswith('\n')]
+            except ValueError as error:
+                raise InvalidValue(f'{self.client_path}: not JSON lines ({error})') from None
+
+
+def write_result(
+    path: str,
+    records: Sequence[RequestRecord],
+    *,
+    config_summary: Mapping[str, Any],
+    info: Sequence[Mapping[str, Any]] = (),
+    slos: Mapping[str, float] | None = None,
+    client: Iterable[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Write a result file and its rows, each by rename; return the document.
+
+    Args:
+        path: the JSON document; missing folders are made.
+        records: all requests, warm-up included. config_summary: what was asked for.
+        info: items of `ProcessContext.stop`. slos: objectives by name, in seconds; they are kept
+            under ``config_summary.slos``. client: samples of the self-check.
+    """
+    file = ResultFile(os.path.abspath(path))
+    os.makedirs(os.path.dirname(file.path), exist_ok=True)
+    samples = list(client)
+    ordered = sorted(records, key=lambda record: record.index)
+    document = result_document(ordered, config_summary, info, slos, samples)
+    replace_file(file.requests_path, ''.join(map(record_line, ordered)), os.getpid())
+    replace_file(file.client_path, ''.join(f'{_compact(row)}\n' for row in samples), os.getpid())
+    replace_file(file.path, json.dumps(document, indent=2, ensure_ascii=False) + '\n', os.getpid())
+    return document
+
+
+def result_document(
+    records: Sequence[RequestRecord],
+    config_summary: Mapping[str, Any],
+    info: Sequence[Mapping[str, Any]] = (),
+    slos: Mapping[str, float] | None = None,
+    client: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return a result as plain JSON values; see `write_result`."""
+    metrics = summarize(records, slos=slos, client=client)
+    return {
+        'info': list(info),
+        'result': {
+            'trials': [trial_row(record) for record in records if record.phase != 'warmup'],
+            'metrics': metrics,
+            'config_summary': {**config_summary, 'slos': dict(slos or {})},
+            'definitions': DEFINITIONS,
+            'client': {name: metrics[name] for name in metrics if name.startswith('client_')},
+        },
+    }
+
+
+def metrics_text(metrics: Mapping[str, Any]) -> str:
+    """Return metrics as the text by which two computations are compared."""
+    return json.dumps(metrics, indent=2, ensure_ascii=False)
+
+
+def recomputed_metrics(file: ResultFile) -> dict[str, Any]:
+    """Return the metrics of a result file, computed again from the rows beside it.
+
+    Raises:
+        MissingFile, InvalidValue: rows or document cannot be read.
+    """
+    summary = file.read()['result'].get('config_summary') or {}
+    return summarize(file.read_records(), slos=summary.get('slos') or {}, client=file.read_client())
+
+
+def _read_json(path: str) -> Any:
+    with _opened(path) as file:
+        try:
+            return json.load(file)
+        except (ValueError, RecursionError) as error:
+            raise InvalidValue(f'{path}: not valid JSON: {error}') from None
+
+
+def _opened(path: str) -> Any:
+    try:
+        return open(path, encoding='utf-8')
+    except FileNotFoundError:
+        raise MissingFile(f'{path}: no such file') from None
+    except OSError as error:
+        raise InvalidValue(f'{path}: {error.strerror}') from None
+
+
+def _compact(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, separators=(',', ':'))
