@@ -56,6 +56,7 @@ class RequestRecord:
         model, url, api: who was asked, in which protocol (`targets.API_NAMES`).
         started_at: wall-clock time of sending, ISO 8601 in UTC.
         scheduled_ns: when an open loop meant to send it; None in closed loops.
+        held_ns: how long a cap on requests in flight held it back after that; None: no cap.
         sent_ns: when it was sent.
         connect_ns: time taken to open a connection; None where one was reused.
         headers_ns: response headers.
@@ -109,6 +110,7 @@ class RequestRecord:
     text: str | None = None
     attempt: int = 1
     worker: str | None = None
+    held_ns: int | None = None
     meta: dict[str, Any] = field(default_factory=dict)
     schema: int = _SCHEMA
 

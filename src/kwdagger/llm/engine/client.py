@@ -4,61 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any
 
 import aiohttp
 
-from kwdagger.llm.records import OK, Phase, RequestRecord
+from kwdagger.llm.engine.answer import Answer
+from kwdagger.llm.engine.limits import Timeouts, TimeUp, Watch
+from kwdagger.llm.records import Phase, RequestRecord
 from kwdagger.llm.requests import Request
-from kwdagger.llm.targets import Done, Event, Failure, Target, Text
+from kwdagger.llm.targets import Failure, HttpCall, Parser, Target
+
+__all__ = ['Client', 'RequestCancelled', 'Timeouts']
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Limits of one request in seconds; None: no limit.
+class RequestCancelled(asyncio.CancelledError):
+    """The task that waited for an answer was cancelled. record: what had arrived by then.
 
-    connect: to open a connection. first: from sending to the first text. gap: between two
-    pieces of the answer. total: from sending to the last byte.
+    It is a cancellation: whoever catches it keeps the record and raises it again.
     """
 
-    connect: float | None = 10.0
-    first: float | None = None
-    gap: float | None = None
-    total: float | None = None
-
-
-@dataclass(slots=True)
-class _Answer:
-    """What is known of an answer so far."""
-
-    started: int
-    connect_ns: int | None = None
-    headers_ns: int | None = None
-    http_status: int | None = None
-    retry_after: float | None = None
-    chunk_ns: list[int] = field(default_factory=list)
-    chunk_chars: list[int] = field(default_factory=list)
-    chunk_thinking: list[bool] = field(default_factory=list)
-    pieces: list[str] = field(default_factory=list)
-    end: Done | Failure | None = None
-
-    def take(self, events: list[Event], at: int) -> None:
-        for event in events:
-            if not isinstance(event, Text):
-                self.end = self.end or event
-                continue
-            self.chunk_ns.append(at - self.started)
-            self.chunk_chars.append(len(event.text))
-            self.chunk_thinking.append(event.thinking)
-            if not event.thinking:
-                self.pieces.append(event.text)
+    def __init__(self, record: RequestRecord) -> None:
+        super().__init__()
+        self.record = record
 
 
 class Client:
     """A pool of connections, one for each request in flight. Use as ``async with``.
+
+    Nothing is sent twice and no redirect is followed, so that one record is one request.
 
     Args:
         timeouts: limits of each request. keep_text: whether records hold the answers.
@@ -81,13 +56,11 @@ class Client:
 
     async def __aenter__(self) -> Client:
         trace = aiohttp.TraceConfig()
-        trace.on_connection_create_start.append(_connection_starts)
-        trace.on_connection_create_end.append(_connection_ends)
+        trace.on_connection_create_end.append(_connected)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.timeouts.connect),
             trust_env=self.trust_env,
-            auto_decompress=True,
             trace_configs=[trace],
             read_bufsize=2**20,
         )
@@ -101,6 +74,7 @@ class Client:
     ) -> None:
         if self._session is not None:
             await self._session.close()
+            self._session = None
 
     async def send(
         self,
@@ -112,205 +86,94 @@ class Client:
         scheduled_ns: int | None = None,
         **known: Any,
     ) -> RequestRecord:
-        """Ask `request`; return its record, whatever happened.
+        """Ask `request`; return its record, whatever became of it.
 
         Args:
             scheduled_ns: when an open loop meant it to be sent, from the start of the run.
             known: other fields of the record (`trial`, `cold`, `worker`, `attempt`, `meta`).
+
+        Raises:
+            RequestCancelled: the caller's task was cancelled; holds the record.
         """
+        known |= {'index': index, 'phase': phase, 'scheduled_ns': scheduled_ns}
         call = target.encode(request)
-        started_at = datetime.now(timezone.utc).isoformat()
-        started = time.perf_counter_ns()
-        answer = _Answer(started)
-        failure = None
+        known['started_at'] = datetime.now(timezone.utc).isoformat()
+        now = time.perf_counter_ns()
+        answer = Answer(called=now, sent=now)
+        cancelled = False
         try:
-            failure = await self._ask(call, target, request, answer)
+            await self._ask(call, target, request, answer)
         except asyncio.CancelledError:
+            cancelled = True
             answer.end = Failure('client_cancelled', 'the client gave up')
         ended = time.perf_counter_ns()
-        end = failure or answer.end or Failure('stream_truncated', 'no final record came')
-        if isinstance(end, Done) and not answer.chunk_ns:
-            end = Failure('empty_output', 'the answer holds no text')
-        record = RequestRecord(
-            index=index,
-            phase=phase,
-            prompt_id=request.prompt_id,
-            model=request.model,
-            url=target.url,
-            api=target.api,
-            started_at=started_at,
-            sent_ns=started - self.epoch_ns,
-            status=OK if isinstance(end, Done) else end.error_class,
-            end_ns=ended - started,
-            prompt_chars=request.chars(),
-            scheduled_ns=scheduled_ns,
-            connect_ns=answer.connect_ns,
-            headers_ns=answer.headers_ns,
-            chunk_ns=tuple(answer.chunk_ns),
-            chunk_chars=tuple(answer.chunk_chars),
-            chunk_thinking=tuple(answer.chunk_thinking),
-            error=None if isinstance(end, Done) else end.message,
-            http_status=answer.http_status,
-            retry_after_seconds=answer.retry_after,
-            text=''.join(answer.pieces) if self.keep_text else None,
-            **known,
-        )
-        return _with_counts(record, answer.end) if isinstance(answer.end, Done) else record
+        if self.keep_text:
+            known['text'] = ''.join(answer.pieces)
+        record = answer.record(target, request, self.epoch_ns, ended, **known)
+        if cancelled:
+            raise RequestCancelled(record)
+        return record
 
-    async def _ask(
-        self, call: Any, target: Target, request: Request, answer: _Answer
-    ) -> Failure | None:
-        """Send and read to the end; return what went wrong below the protocol."""
-        assert self._session is not None
-        limits, parser = self.timeouts, target.parser(request)
-        watch = _Watch(limits, answer.started)
-        headers = {'Content-Type': 'application/json', **call.headers}
+    async def _ask(self, call: HttpCall, target: Target, request: Request, answer: Answer) -> None:
+        """Send and read to the end; what goes wrong below the protocol ends `answer`."""
         try:
-            async with (
-                watch,
-                self._session.request(
-                    call.method,
-                    call.url,
-                    data=call.body,
-                    headers=headers,
-                    trace_request_ctx=answer,
-                ) as response,
-            ):
-                answer.headers_ns = time.perf_counter_ns() - answer.started
-                answer.http_status = response.status
-                if response.status != 200:
-                    answer.retry_after = _seconds(response.headers.get('Retry-After'))
-                    body = await response.read()
-                    return target.refusal(response.status, body, request.model)
-                async for data in response.content.iter_any():
-                    at = time.perf_counter_ns()
-                    answer.take(list(parser.feed(data)), at)
-                    watch.saw(bool(answer.chunk_ns))
-                answer.take(list(parser.close()), time.perf_counter_ns())
-        except _TimeUp as error:
-            return Failure(error.error_class, str(error))
-        except (aiohttp.ServerTimeoutError, aiohttp.ConnectionTimeoutError):
-            return Failure('timeout_connect', f'no connection within {limits.connect} s')
-        except aiohttp.ClientSSLError as error:
-            return Failure('tls', str(error))
-        except aiohttp.ClientConnectorError as error:
-            return Failure('connect', str(error))
+            async with Watch(self.timeouts) as watch:
+                await self._exchange(call, target, request, answer, watch)
+        except TimeUp as error:
+            answer.end = answer.end or Failure(error.error_class, str(error))
         except (aiohttp.ClientError, OSError) as error:
-            if answer.headers_ns is None:
-                return Failure('connect', str(error) or type(error).__name__)
-            if isinstance(answer.end, Failure):
-                return answer.end
-            return Failure('stream_truncated', str(error) or type(error).__name__)
-        return None
+            answer.end = answer.end or self._failure(error, answer)
 
-
-class _TimeUp(Exception):
-    def __init__(self, error_class: str, message: str) -> None:
-        super().__init__(message)
-        self.error_class = error_class
-
-
-class _Watch:
-    """Cancels the surrounding task when the nearest limit passes; raises `_TimeUp` then."""
-
-    def __init__(self, limits: Timeouts, started_ns: int) -> None:
-        self._limits = limits
-        self._started = started_ns / 1e9
-        self._handle: asyncio.TimerHandle | None = None
-        self._due: tuple[str, float] | None = None
-        self._fired: tuple[str, float] | None = None
-        self._texts = False
-
-    async def __aenter__(self) -> _Watch:
-        self._task = asyncio.current_task()
-        self._loop = asyncio.get_running_loop()
-        self._offset = self._loop.time() - time.perf_counter()
-        self._last = self._started
-        self._arm()
-        return self
-
-    def saw(self, texts: bool) -> None:
-        """Note that a piece arrived; texts: whether any text has."""
-        self._last = time.perf_counter()
-        self._texts = texts
-
-    def _next(self) -> tuple[float, str, float] | None:
-        limits = self._limits
-        due: list[tuple[float, str, float]] = []
-        if limits.total is not None:
-            due.append((self._started + limits.total, 'timeout_total', limits.total))
-        if not self._texts and limits.first is not None:
-            due.append((self._started + limits.first, 'timeout_ttft', limits.first))
-        if self._texts and limits.gap is not None:
-            due.append((self._last + limits.gap, 'timeout_gap', limits.gap))
-        return min(due, default=None)
-
-    def _arm(self) -> None:
-        """Look again when the nearest limit, as it is known now, would pass."""
-        limits = [x for x in (self._limits.first, self._limits.gap) if x is not None]
-        nearest = self._next()
-        if nearest is None:
-            if limits:
-                self._handle = self._loop.call_later(min(limits), self._look)
-            return
-        pause = min([nearest[0] - time.perf_counter(), *limits])
-        self._handle = self._loop.call_later(max(pause, 0), self._look)
-
-    def _look(self) -> None:
-        nearest = self._next()
-        if nearest is not None and time.perf_counter() >= nearest[0]:
-            self._fired = nearest[1], nearest[2]
-            if self._task is not None:
-                self._task.cancel()
-            return
-        self._arm()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+    async def _exchange(
+        self, call: HttpCall, target: Target, request: Request, answer: Answer, watch: Watch
     ) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-        if self._fired is not None and isinstance(error, asyncio.CancelledError):
-            uncancel = getattr(self._task, 'uncancel', None)  # since Python 3.11
-            if uncancel is not None:
-                uncancel()
-            name, seconds = self._fired
-            raise _TimeUp(name, f'{_LIMIT_TEXT[name]} within {seconds:g} s') from None
+        assert self._session is not None, 'a client sends inside `async with` only'
+        async with self._session.request(
+            call.method,
+            call.url,
+            data=call.body,
+            headers={'Content-Type': 'application/json', **call.headers},
+            allow_redirects=False,
+            trace_request_ctx=(answer, watch),
+        ) as response:
+            answer.headers_ns = time.perf_counter_ns() - answer.sent
+            answer.http_status = response.status
+            if response.status == 200:
+                await _read(response, target.parser(request), answer, watch)
+                return
+            answer.retry_after = _seconds(response.headers.get('Retry-After'))
+            body = await response.read()
+            answer.end = target.refusal(response.status, body, request.model)
+
+    def _failure(self, error: Exception, answer: Answer) -> Failure:
+        """Return the class of an error of the connection."""
+        text = str(error) or type(error).__name__
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return Failure('timeout_connect', f'no connection within {self.timeouts.connect:g} s')
+        if isinstance(error, aiohttp.ClientSSLError):
+            return Failure('tls', text)
+        if isinstance(error, aiohttp.ClientPayloadError) or answer.headers_ns is not None:
+            return Failure('stream_truncated', f'the connection broke: {text}')
+        return Failure('connect', text)
 
 
-_LIMIT_TEXT = {
-    'timeout_total': 'not complete',
-    'timeout_ttft': 'no text',
-    'timeout_gap': 'nothing more',
-}
+async def _read(
+    response: aiohttp.ClientResponse, parser: Parser, answer: Answer, watch: Watch
+) -> None:
+    texts = 0
+    async for piece in response.content.iter_any():
+        at = time.perf_counter_ns()
+        answer.take(parser.feed(piece), at)
+        if len(answer.chunk_ns) != texts:
+            texts = len(answer.chunk_ns)
+            watch.saw_text()
+    answer.take(parser.close(), time.perf_counter_ns())
 
 
-async def _connection_starts(session: Any, context: Any, params: Any) -> None:
-    context.started_ns = time.perf_counter_ns()
-
-
-async def _connection_ends(session: Any, context: Any, params: Any) -> None:
-    answer = context.trace_request_ctx
-    answer.connect_ns = time.perf_counter_ns() - context.started_ns
-
-
-def _with_counts(record: RequestRecord, done: Done) -> RequestRecord:
-    counts = done.counts
-    return replace(
-        record,
-        done_reason=done.reason,
-        prompt_tokens=counts.prompt_tokens,
-        output_tokens=counts.output_tokens,
-        token_source=counts.source,  # type: ignore[arg-type]
-        total_duration_ns=counts.total_duration_ns,
-        load_duration_ns=counts.load_duration_ns,
-        prompt_eval_duration_ns=counts.prompt_eval_duration_ns,
-        eval_duration_ns=counts.eval_duration_ns,
-        context_len=counts.context_len,
-    )
+async def _connected(session: Any, context: Any, params: Any) -> None:
+    answer, watch = context.trace_request_ctx
+    answer.connected(time.perf_counter_ns())
+    watch.restart()
 
 
 def _seconds(text: str | None) -> float | None:

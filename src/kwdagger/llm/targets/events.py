@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from kwdagger.llm.records import TokenSource
 from kwdagger.llm.requests import Request
 
 
@@ -30,7 +31,7 @@ class Counts:
 
     prompt_tokens: int | None = None
     output_tokens: int | None = None
-    source: str = 'none'
+    source: TokenSource = 'none'
     total_duration_ns: int | None = None
     load_duration_ns: int | None = None
     prompt_eval_duration_ns: int | None = None
