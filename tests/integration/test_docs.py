@@ -4,18 +4,24 @@ Comments in the pages say what a block is; each stands right before its code blo
 
 ``.. file: NAME``       the block is a file of that name
 ``.. run``              bash or Python to run in the page's folder; ``.. run: exit 1`` where
-                        that is the exit code; ``.. run: setup`` also for pages that start here
+                        that is the exit code; ``.. run: setup`` also for pages that start here;
+                        ``.. run: background`` until the page ends, and on with the page once it
+                        printed a line
 ``.. output``           what the last run prints: these lines in this order, ``...`` is anything
 ``.. start from: PAGE`` begin with the files and the setup of another page
+``.. start in: FOLDER`` begin in a copy of that folder of the project
 ``.. not run: REASON``  neither
 ``.. checked``          the lines of the table are tried, each by the test of that page
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -39,7 +45,7 @@ README = ROOT / 'README.rst'
 PAGES = sorted(DOCS.rglob('*.rst'))
 RUN_PAGES = [page for page in PAGES if page.parent.name in ('tutorials', 'howto')]
 
-_MARKER = re.compile(r'\.\. (file|run|output|start from|not run)(?:: (.*))?\Z')
+_MARKER = re.compile(r'\.\. (file|run|output|start from|start in|not run)(?:: (.*))?\Z')
 _BLOCK = re.compile(r'\.\. code-block:: (\w+)\Z')
 _LINK = re.compile(r'`[^`<]*<([^`>]+)>`__?')
 _TABLE = re.compile(r'^\.\. checked\n\.\. list-table::\n((?: .*\n|\n)+)', re.MULTILINE)
@@ -70,7 +76,7 @@ def blocks(page: Path) -> Iterator[Block]:
         place += 1
         if match := _MARKER.match(line):
             marker, argument = match[1], match[2] or ''
-            if marker == 'start from':
+            if marker in ('start from', 'start in'):
                 yield Block(marker, argument, '', '', place)
                 marker, argument = '', ''
         elif match := _BLOCK.match(line):
@@ -91,12 +97,18 @@ class Session:
         self.home = folder
         self.cwd = folder
         self.printed = ''
+        self.background: list[subprocess.Popen[str]] = []
 
     def play(self, page: Path, only_setup: bool = False) -> None:
         for block in blocks(page):
             where = f'{page.relative_to(DOCS)} line {block.line}'
             if block.marker == 'start from':
                 self.play(DOCS / block.argument, only_setup=True)
+            elif block.marker == 'start in':
+                self.cwd = self.home / Path(block.argument).name
+                shutil.copytree(ROOT / block.argument, self.cwd)
+            elif block.marker == 'run' and block.argument == 'background':
+                self.start(block, where)
             elif block.marker == 'file':
                 (self.cwd / block.argument).write_text(block.text)
             elif block.marker == 'run' and (not only_setup or block.argument == 'setup'):
@@ -128,6 +140,27 @@ class Session:
         if place.exists():
             self.cwd = Path(place.read_text().strip())
 
+    def start(self, block: Block, where: str) -> None:
+        process = subprocess.Popen(
+            ['bash', '-c', block.text],
+            cwd=self.cwd,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.background.append(process)
+        assert process.stdout is not None
+        self.printed = process.stdout.readline()
+        assert self.printed, f'{where}: it printed nothing'
+
+    def close(self) -> None:
+        for process in self.background:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.communicate(timeout=60)
+
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
@@ -150,7 +183,8 @@ def assert_printed(expected: str, printed: str, where: str) -> None:
 
 @pytest.mark.parametrize('page', RUN_PAGES, ids=names(RUN_PAGES))
 def test_what_a_page_shows_works(page, tmp_path):
-    Session(tmp_path).play(page)
+    with contextlib.closing(Session(tmp_path)) as session:
+        session.play(page)
 
 
 @pytest.mark.parametrize('page', RUN_PAGES, ids=names(RUN_PAGES))
