@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-
-from kwdagger.llm.metrics.self_check import ClientSample
+from typing import Any
 
 _BEAT_SECONDS = 0.02
 _BEATS_IN_SAMPLE = 25
@@ -20,12 +19,17 @@ class Heartbeat:
     A thread asks the loop for a sign of life every 20 ms, as data on a socket would: a timer of
     the loop could not tell lateness below the millisecond to which epoll rounds its own timers.
 
+    Rows of `samples` are plain JSON: ``at_ns``, the end of a stretch of the run; ``wall_ns``, its
+    length; ``cpu_ns``, CPU time of this process, all threads; ``loop_lag_ns``, how late the loop
+    was each time; ``in_flight`` requests at its end; and whether the load was ``sending``.
+
     Args:
-        epoch_ns: what times of samples count from. in_flight: returns how many requests are.
+        epoch_ns: what `at_ns` counts from. in_flight: returns how many requests are.
     """
 
     def __init__(self, epoch_ns: int, in_flight: Callable[[], int]) -> None:
-        self.samples: list[ClientSample] = []
+        self.samples: list[dict[str, Any]] = []
+        self.sending = True
         self._epoch_ns = epoch_ns
         self._in_flight = in_flight
         self._lags: list[int] = []
@@ -65,12 +69,13 @@ class Heartbeat:
 
     def _close_sample(self) -> None:
         wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
-        sample = ClientSample(
-            at_ns=wall_ns - self._epoch_ns,
-            wall_ns=wall_ns - self._wall_ns,
-            cpu_ns=cpu_ns - self._cpu_ns,
-            in_flight=self._in_flight(),
-            loop_lag_ns=tuple(self._lags),
-        )
+        sample = {
+            'at_ns': wall_ns - self._epoch_ns,
+            'wall_ns': wall_ns - self._wall_ns,
+            'cpu_ns': cpu_ns - self._cpu_ns,
+            'in_flight': self._in_flight(),
+            'sending': self.sending,
+            'loop_lag_ns': self._lags,
+        }
         self.samples.append(sample)
         self._wall_ns, self._cpu_ns, self._lags = wall_ns, cpu_ns, []

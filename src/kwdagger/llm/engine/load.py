@@ -15,7 +15,6 @@ from kwdagger.llm.engine.heartbeat import Heartbeat
 from kwdagger.llm.engine.interrupts import LoadInterrupted, cancelled_by_signals
 from kwdagger.llm.engine.plan import LoadPlan, closed, open_loop, replay, sequential
 from kwdagger.llm.engine.saturation import SaturationWatch
-from kwdagger.llm.metrics.self_check import ClientSample
 from kwdagger.llm.records import Phase, RequestRecord
 from kwdagger.llm.requests import Request
 from kwdagger.llm.targets import Target
@@ -44,7 +43,8 @@ class LoadRun:
     """What became of a load.
 
     Attributes:
-        records: of all requests, warm-up included, by index. samples: the client's self-check.
+        records: of all requests, warm-up included, by index. samples: rows of
+            the client's self-check (`engine.heartbeat`), for `metrics.summary.summarize`.
         started_at: wall-clock time, ISO 8601 in UTC. start_ns, end_ns: first moment of the load
             after `warmup_requests`, and its end, from the client's epoch as in the records.
         stopped_by: `finished`: all that was planned was sent and has ended.
@@ -52,7 +52,7 @@ class LoadRun:
 
     plan: LoadPlan
     records: tuple[RequestRecord, ...]
-    samples: tuple[ClientSample, ...]
+    samples: tuple[Mapping[str, Any], ...]
     started_at: str
     start_ns: int
     end_ns: int
@@ -254,8 +254,9 @@ class _Load:
         while self._stopped_by is None:
             phase: Phase = 'warmup' if self._now() - self._start_ns < warm_ns else 'measured'
             if phase == 'measured' and most is not None and self._positions[phase] >= most:
-                return
+                break
             await self._ask(phase, self._take_index(), self._take(phase))
+        self._heartbeat.sending = False
 
     async def _dispatch(self) -> None:
         """Release each request when it is due."""
@@ -267,6 +268,7 @@ class _Load:
                 return
             self._next_arrival += 1
             self._release(due)
+        self._heartbeat.sending = bool(self._held)
 
     def _release(self, due: int) -> None:
         """Send a request that is due now, or hold it back, or drop it."""
@@ -385,6 +387,7 @@ class _Load:
 
     def _stop(self, reason: StoppedBy) -> None:
         self._stopped_by = self._stopped_by or reason
+        self._heartbeat.sending = False
         self._changed.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

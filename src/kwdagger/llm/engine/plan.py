@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from kwdagger.errors import InvalidValue
@@ -153,8 +153,3 @@ def replay(timestamps: Iterable[float], speed: float = 1.0, **limits: Any) -> Lo
         InvalidValue: a timestamp or limit is out of range.
     """
     return LoadPlan(mode='open', arrivals_ns=trace(timestamps, speed), **limits)
-
-
-def labelled(plan: LoadPlan, label: str) -> LoadPlan:
-    """Return `plan` under a name."""
-    return replace(plan, label=label)

@@ -68,7 +68,10 @@ DEFINITIONS: dict[str, str] = {
         'latency_total of ok requests and the time waited by those given up (timeouts, '
         'incomplete) [s]: a lower bound of the latency users saw'
     ),
-    'schedule_lag': 't0 - t_scheduled of every request sent [s]; open loop only',
+    'schedule_lag': (
+        't0 - t_scheduled of every request sent, without the time a cap held it back and the '
+        'time to open its connection [s]; open loop only'
+    ),
     'ttft_from_schedule': 'first non-empty text - t_scheduled [s]; open loop only',
     'latency_from_schedule': 'last byte - t_scheduled [s]; open loop only',
     'cold_verified': (
@@ -76,7 +79,8 @@ DEFINITIONS: dict[str, str] = {
     ),
     'client_limited': (
         'true if the 99th percentile of event-loop lag exceeds 5 % of the median itl, or the '
-        'client used more than 80 % of a core on average'
+        'client used more than 80 % of a core while it was sending, or the 99th percentile of '
+        'schedule_lag exceeds 10 ms; client_limited_reasons says which'
     ),
 }
 """Name of a figure (without its statistic) -> formula and unit."""

@@ -99,10 +99,11 @@ def residual(record: RequestRecord) -> float | None:
 
 
 def schedule_lag(record: RequestRecord) -> float | None:
-    """Return how much later than scheduled the request was sent."""
+    """Return how late the client was: time held back by a cap, or to connect, is not its own."""
     if record.scheduled_ns is None:
         return None
-    return (record.sent_ns - record.scheduled_ns) / _NS
+    others = (record.held_ns or 0) + (record.connect_ns or 0)
+    return (record.sent_ns - record.scheduled_ns - others) / _NS
 
 
 def scheduled_ttft(record: RequestRecord) -> float | None:

@@ -87,7 +87,8 @@ def summarize(
     if cold:
         figures |= {f'cold_{name}': value for name, value in _trial_figures(cold).items()}
         figures['cold_verified'] = _all_verified(cold)
-    return figures | client_figures(client or (), figures['itl_p50'])
+    late = figures.get('schedule_lag_p99')
+    return figures | client_figures(client or (), figures['itl_p50'], late)
 
 
 def _trial_figures(records: Sequence[RequestRecord]) -> dict[str, Any]:

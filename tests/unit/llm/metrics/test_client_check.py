@@ -6,7 +6,8 @@ from kwdagger.llm.metrics.client_check import client_figures
 
 
 def samples(lag_ms, cpu):
-    return [{'lag_ns': round(lag_ms * 1e6), 'cpu_fraction': cpu}] * 10
+    row = {'loop_lag_ns': [round(lag_ms * 1e6)] * 25, 'wall_ns': 10**9, 'cpu_ns': cpu * 10**9}
+    return [{**row, 'sending': True}] * 10
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,26 @@ def test_limited(lag_ms, cpu, itl, limited):
 
 def test_a_client_that_was_not_watched_is_not_called_fast():
     assert client_figures([], 0.02)['client_limited'] is None
+
+
+@pytest.mark.parametrize(('late', 'limited'), [(0.0099, False), (0.0101, True), (None, False)])
+def test_a_client_that_sends_late_is_the_limit(late, limited):
+    found = client_figures(samples(0.0, 0.1), 0.02, late)
+    assert found['client_limited'] is limited
+    assert [reason.split(' p99')[0] for reason in found['client_limited_reasons']] == (
+        ['schedule lag'] if limited else []
+    )
+
+
+def test_waiting_for_the_last_answers_does_not_make_a_busy_client_look_idle():
+    idle = {'loop_lag_ns': [], 'wall_ns': 10**10, 'cpu_ns': 0, 'sending': False}
+    assert client_figures([*samples(0.0, 0.9), idle], None)['client_cpu_mean'] == 0.9
+
+
+def test_every_reason_is_told():
+    found = client_figures(samples(2.0, 0.95), 0.02, 0.05)
+    assert found['client_limited_reasons'] == [
+        'event loop lag p99 2.00 ms is more than 5% of the median gap between chunks, 20.00 ms',
+        'the client used 95% of a core, more than 80%',
+        'schedule lag p99 50.00 ms is more than 10 ms',
+    ]

@@ -191,6 +191,7 @@ _SELF_EXPLAINING = {
     'client_cpu_mean',
     'client_cpu_max',
     'client_samples',
+    'client_limited_reasons',
 }
 
 milliseconds = st.integers(0, 5000)

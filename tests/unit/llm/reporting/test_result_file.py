@@ -20,7 +20,7 @@ ROWS = [
     record(0, sent=0, chunks=(10,), end=30, output_tokens=1, phase='warmup'),
     record(2, sent=5, end=7, status='connect', error='refused'),
 ]
-SAMPLES = [{'at_ns': 0, 'lag_ns': 1, 'cpu_fraction': 0.1}]
+SAMPLES = [{'at_ns': 0, 'wall_ns': 9, 'cpu_ns': 1, 'sending': True, 'loop_lag_ns': [1]}]
 
 
 def test_a_result_and_its_rows(tmp_path):
