@@ -9,6 +9,9 @@ from kwdagger.errors import did_you_mean
 
 VERBS = {
     'bench': 'measure a server: cold and warm trials, closed and open loops, sweeps of load',
+    'models': 'list the models of an Ollama server, on disk and in memory',
+    'pull': "bring a model to an Ollama server's disk",
+    'unload': "get models out of an Ollama server's memory, and see them gone",
     'mock': 'a test server that speaks the Ollama and OpenAI protocols',
 }
 

@@ -37,9 +37,11 @@ ERROR_CLASSES = (
     'client_cancelled',
     'incomplete',
     'dropped',
+    'reset_failed',
 )
 """What a request that is not ok can be; `incomplete` was unfinished when the drain time was
-over, `dropped` was never sent because the cap on requests in flight was reached."""
+over, `dropped` was never sent because the cap on requests in flight was reached, `reset_failed`
+because the server could not be brought to a cold start."""
 
 _SCHEMA = 1
 

@@ -163,8 +163,20 @@ class OllamaApi:
         """Return whether `model` is out of memory, as soon as it is or after `seconds`."""
         return any(not has_model(self.ps(), model) for _ in _looks(seconds))
 
-    def wait_ready(self, seconds: float = 60.0) -> None:
-        """Wait until the server answers ``/api/tags``.
+    def openai_models(self, api_key: str | None = None) -> list[str]:
+        """Return what ``/v1/models`` lists, as servers of the OpenAI API have it."""
+        path = '/models' if self.url.endswith('/v1') else '/v1/models'
+        headers = {'Authorization': f'Bearer {api_key}'} if api_key else None
+        found = self._answer('GET', path, headers=headers).get('data') or []
+        return [str(item.get('id')) for item in found if isinstance(item, dict)]
+
+    def wait_ready(
+        self, seconds: float = 60.0, look: Callable[[], object] | None = None
+    ) -> None:
+        """Wait until the server answers.
+
+        Args:
+            look: what it must answer; ``/api/tags`` by default.
 
         Raises:
             ServerError: it does not within `seconds`; the text holds the last answer.
@@ -172,7 +184,7 @@ class OllamaApi:
         refusal: ServerError | None = None
         for _ in _looks(seconds):
             try:
-                self.tags()
+                (look or self.tags)()
                 return
             except ServerError as error:
                 refusal = error
@@ -186,9 +198,14 @@ class OllamaApi:
             raise ServerError(f'{self.url}{path} does not list models as Ollama does') from None
 
     def _answer(
-        self, method: str, path: str, body: Any = None, model: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        model: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        response = self._call(method, path, body, model)
+        response = self._call(method, path, body, model, headers=headers)
         try:
             found = response.json()
         except ValueError:
@@ -205,6 +222,7 @@ class OllamaApi:
         model: str | None = None,
         seconds: float | None = None,
         stream: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
         limit = seconds or self._answer_seconds
         try:
@@ -214,6 +232,7 @@ class OllamaApi:
                 json=body,
                 timeout=(min(limit, self._answer_seconds), limit),
                 stream=stream,
+                headers=headers,
             )
         except requests.Timeout:
             raise ServerError(f'{self.url}{path} gave no answer within {limit:g} s') from None

@@ -1,0 +1,85 @@
+"""Cold trials: the first prompt, asked of a model that is not in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from kwdagger.llm.engine.client import Client, Timeouts
+from kwdagger.llm.records import RequestRecord
+from kwdagger.llm.requests import Request
+from kwdagger.llm.targets import Target
+from kwdagger.llm.trials.cold_reset import ColdReset, ResetFailed
+
+Say = Callable[[str], None]
+
+
+def run_cold_trials(
+    target: Target,
+    request: Request,
+    trials: int,
+    reset: ColdReset,
+    *,
+    timeouts: Timeouts,
+    keep_text: bool,
+    trust_env: bool,
+    epoch_ns: int,
+    say: Say,
+) -> list[RequestRecord]:
+    """Reset, look, and ask `request`, so many times; return one record for each.
+
+    A reset that fails is a record of the class ``reset_failed``: nothing was sent. `cold_verified`
+    holds what the server said just before the request.
+
+    Args:
+        epoch_ns: `time.perf_counter_ns` at the start of the run. say: takes warnings.
+    """
+    records = []
+    for trial in range(trials):
+        try:
+            verified = reset.reset()
+        except ResetFailed as error:
+            say(f'warning: cold trial {trial}: {error}')
+            records.append(_not_sent(target, request, trial, epoch_ns, str(error)))
+            continue
+        if verified is False:
+            say(
+                f'warning: cold trial {trial} is not cold: {request.model} is still in the '
+                f'memory of {target.url}; it is recorded with cold_verified false'
+            )
+        # A client of its own: a restarted server has dropped the connections of earlier ones.
+        client = Client(timeouts, keep_text=keep_text, trust_env=trust_env, epoch_ns=epoch_ns)
+        record = asyncio.run(_ask(client, target, request, trial))
+        records.append(replace(record, cold_verified=verified))
+    return records
+
+
+async def _ask(client: Client, target: Target, request: Request, trial: int) -> RequestRecord:
+    async with client:
+        return await client.send(
+            target, request, index=trial, phase='cold', trial=trial, cold=True
+        )
+
+
+def _not_sent(
+    target: Target, request: Request, trial: int, epoch_ns: int, message: str
+) -> RequestRecord:
+    return RequestRecord(
+        index=trial,
+        phase='cold',
+        prompt_id=request.prompt_id,
+        model=request.model,
+        url=target.url,
+        api=target.api,
+        started_at=datetime.now(timezone.utc).isoformat(),
+        sent_ns=time.perf_counter_ns() - epoch_ns,
+        status='reset_failed',
+        trial=trial,
+        prompt_chars=request.chars(),
+        error=message,
+        cold=True,
+        cold_verified=None,
+    )
