@@ -67,10 +67,14 @@ def measure_load(
     timeouts: Timeouts | None = None,
     keep_text: bool = False,
     trust_env: bool = False,
+    epoch_ns: int | None = None,
     on_record: OnRecord | None = None,
     record_fields: RecordFields | None = None,
 ) -> LoadRun:
     """Load a server as `plan` says; see `run_load`.
+
+    Args:
+        epoch_ns: `time.perf_counter_ns` at the start of a run that began before; now by default.
 
     Raises:
         LoadInterrupted: SIGINT or SIGTERM came. It holds the run: what was in flight is
@@ -78,7 +82,7 @@ def measure_load(
     """
 
     async def measure() -> tuple[LoadRun, int | None]:
-        async with Client(timeouts, keep_text, trust_env) as client:
+        async with Client(timeouts, keep_text, trust_env, epoch_ns) as client:
             load = _Load(target, requests, plan, client, on_record, record_fields)
             task = asyncio.create_task(load.run())
             with cancelled_by_signals(task) as received:

@@ -170,9 +170,7 @@ class OllamaApi:
         found = self._answer('GET', path, headers=headers).get('data') or []
         return [str(item.get('id')) for item in found if isinstance(item, dict)]
 
-    def wait_ready(
-        self, seconds: float = 60.0, look: Callable[[], object] | None = None
-    ) -> None:
+    def wait_ready(self, seconds: float = 60.0, look: Callable[[], object] | None = None) -> None:
         """Wait until the server answers.
 
         Args:

@@ -59,9 +59,7 @@ def run_cold_trials(
 
 async def _ask(client: Client, target: Target, request: Request, trial: int) -> RequestRecord:
     async with client:
-        return await client.send(
-            target, request, index=trial, phase='cold', trial=trial, cold=True
-        )
+        return await client.send(target, request, index=trial, phase='cold', trial=trial, cold=True)
 
 
 def _not_sent(

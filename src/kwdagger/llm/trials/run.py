@@ -148,16 +148,12 @@ def warm_plan(settings: TrialSettings) -> LoadPlan | None:
         return settings.load
     if not settings.warm_trials:
         return None
-    return closed(
-        settings.concurrency, num_requests=settings.warm_trials * len(settings.prompts)
-    )
+    return closed(settings.concurrency, num_requests=settings.warm_trials * len(settings.prompts))
 
 
 def _cold_reset(settings: TrialSettings, server: Administration) -> ColdReset:
     if settings.cold_reset_cmd:
-        return CommandReset(
-            server, settings.model, settings.cold_reset_cmd, settings.reset_seconds
-        )
+        return CommandReset(server, settings.model, settings.cold_reset_cmd, settings.reset_seconds)
     return UnloadReset(server, settings.model, settings.reset_seconds)
 
 

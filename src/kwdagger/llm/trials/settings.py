@@ -80,9 +80,7 @@ class TrialSettings:
                 raise InvalidValue(f'{name}_seconds is more than 0, not {seconds}')
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
-                raise InvalidValue(
-                    f'{name} is {" or ".join(choices)}, not {getattr(self, name)!r}'
-                )
+                raise InvalidValue(f'{name} is {" or ".join(choices)}, not {getattr(self, name)!r}')
         if not (self.cold_trials or self.warm_trials or self.load):
             raise InvalidValue('there is nothing to measure: no cold trials and no warm ones')
         if not self.model:
