@@ -12,6 +12,7 @@ VERBS = {
     'models': 'list the models of an Ollama server, on disk and in memory',
     'pull': "bring a model to an Ollama server's disk",
     'unload': "get models out of an Ollama server's memory, and see them gone",
+    'k8s': 'Ollama on Kubernetes: manifests or Helm values, up and down',
     'mock': 'a test server that speaks the Ollama and OpenAI protocols',
 }
 

@@ -1,0 +1,179 @@
+"""Calls of kubectl and helm: which ones, and running them one after the other."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from shlex import join
+
+from kwdagger.errors import MissingFile
+from kwdagger.llm.kubernetes.documents import server_documents
+from kwdagger.llm.kubernetes.helm_values import Chart, helm_values
+from kwdagger.llm.kubernetes.load_job import LoadSpec, load_job
+from kwdagger.llm.kubernetes.pods import Document
+from kwdagger.llm.kubernetes.server_spec import ServerSpec
+from kwdagger.llm.kubernetes.yaml_documents import yaml_text
+
+_INSTALL = {
+    'kubectl': 'https://kubernetes.io/docs/tasks/tools/',
+    'helm': 'https://helm.sh/docs/intro/install/',
+}
+_KEPT = ('Namespace', 'PersistentVolumeClaim')
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a program, with the YAML that it reads from its standard input."""
+
+    argv: tuple[str, ...]
+    stdin: str | None = None
+
+    def shown(self) -> str:
+        """Return it as shell would take it; what stdin holds is what `render` prints."""
+        return join(self.argv)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Which cluster kubectl and helm talk to; None: as they are configured."""
+
+    context: str | None = None
+    kubeconfig: str | None = None
+
+
+def up_calls(spec: ServerSpec, chart: Chart, load: LoadSpec, cluster: Cluster) -> list[Call]:
+    """Return what brings the server up and waits until it is ready; may be run again.
+
+    A Job cannot be changed in place and would not run twice, so an earlier one goes first.
+    """
+    kubectl = _Program('kubectl', spec, cluster)
+    if spec.kind == 'helm':
+        calls = [_helm_upgrade(spec, chart, cluster)]
+    else:
+        calls = [_delete_job(kubectl, spec.pull_job_name)] if spec.prepull == 'job' else []
+        documents = yaml_text(server_documents(spec))
+        calls += [kubectl.call('apply', '-f', '-', stdin=documents), *_waits(kubectl, spec)]
+    if load.tool != 'none':
+        name = f'job/{spec.load_job_name}'
+        calls += [
+            _delete_job(kubectl, spec.load_job_name),
+            kubectl.call('apply', '-f', '-', stdin=yaml_text([load_job(load, spec)])),
+            kubectl.call('wait', '--for=condition=complete', _timeout(spec), name),
+            kubectl.call('logs', name),
+        ]
+    return calls
+
+
+def down_calls(spec: ServerSpec, load: LoadSpec, cluster: Cluster, purge: bool) -> list[Call]:
+    """Return what takes down what `up_calls` brings up, and nothing that is not there.
+
+    The namespace stays: others may use it. So does a claim, with its models, without `purge`.
+    """
+    kubectl = _Program('kubectl', spec, cluster)
+    calls = []
+    if load.tool != 'none':
+        calls.append(_delete_job(kubectl, spec.load_job_name))
+    if spec.kind == 'helm':
+        helm = _Program('helm', spec, cluster)
+        return [*calls, helm.call('uninstall', spec.name, '--ignore-not-found', '--wait')]
+    kept = _KEPT[:1] if purge else _KEPT
+    gone = [item for item in server_documents(spec) if item['kind'] not in kept]
+    delete = kubectl.call('delete', '--ignore-not-found', '-f', '-', stdin=yaml_text(gone))
+    return [*calls, delete]
+
+
+def port_forward_call(spec: ServerSpec, cluster: Cluster, local_port: int) -> Call:
+    """Return what makes the server answer on a port of this machine, until it is ended."""
+    target = f'pod/{spec.name}' if spec.kind == 'pod' else f'service/{spec.name}'
+    kubectl = _Program('kubectl', spec, cluster)
+    return kubectl.call('port-forward', target, f'{local_port}:{spec.port}')
+
+
+def run_calls(calls: Iterable[Call]) -> int:
+    """Run calls until one fails; return its exit code, having said so in one line, or 0.
+
+    Raises:
+        MissingFile: a program is not on PATH; none of the calls has been run.
+    """
+    found = [replace(call, argv=(_program(call.argv[0]), *call.argv[1:])) for call in calls]
+    for call in found:
+        sys.stdout.flush()
+        code = subprocess.run(
+            call.argv,
+            input=call.stdin,
+            stdin=subprocess.DEVNULL if call.stdin is None else None,
+            text=True,
+            check=False,
+        ).returncode
+        if code:
+            ended = f'ended by signal {-code}' if code < 0 else f'exit code {code}'
+            sys.stderr.write(f'error: {call.shown()}: {ended}\n')
+            return 128 - code if code < 0 else code
+    return 0
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise MissingFile(f'{name} is not on PATH: see {_INSTALL[name]}; `render` needs none')
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """kubectl or helm, with what every call of it says about cluster and namespace."""
+
+    name: str
+    spec: ServerSpec
+    cluster: Cluster
+
+    def call(self, *words: str, stdin: str | None = None) -> Call:
+        return Call((self.name, *self._place(), *words), stdin)
+
+    def _place(self) -> list[str]:
+        context = '--context' if self.name == 'kubectl' else '--kube-context'
+        options = {
+            '--kubeconfig': self.cluster.kubeconfig,
+            context: self.cluster.context,
+            '--namespace': self.spec.namespace,
+        }
+        return [f'{name}={value}' for name, value in options.items() if value]
+
+
+def _helm_upgrade(spec: ServerSpec, chart: Chart, cluster: Cluster) -> Call:
+    words = ['upgrade', '--install', spec.name, chart.name]
+    words += [f'--repo={chart.repository}'] if chart.repository else []
+    words += [f'--version={chart.version}'] if chart.version else []
+    words += ['--create-namespace'] if spec.create_namespace else []
+    words += ['--values=-', '--wait', _timeout(spec)]
+    values = yaml_text([helm_values(spec, chart)])
+    return _Program('helm', spec, cluster).call(*words, stdin=values)
+
+
+def _waits(kubectl: _Program, spec: ServerSpec) -> list[Call]:
+    if spec.kind == 'pod':
+        pod = f'pod/{spec.name}'
+        return [kubectl.call('wait', '--for=condition=Ready', _timeout(spec), pod)]
+    waits = []
+    if spec.prepull == 'job':
+        name = f'job/{spec.pull_job_name}'
+        waits.append(kubectl.call('wait', '--for=condition=complete', _timeout(spec), name))
+    # Rolled out means ready, and so among the endpoints of the Service.
+    return [*waits, kubectl.call('rollout', 'status', _timeout(spec), f'deployment/{spec.name}')]
+
+
+def _delete_job(kubectl: _Program, name: str) -> Call:
+    return kubectl.call('delete', '--ignore-not-found', f'job/{name}')
+
+
+def _timeout(spec: ServerSpec) -> str:
+    return f'--timeout={spec.wait_seconds}s'
+
+
+def documents_to_apply(spec: ServerSpec, load: LoadSpec) -> list[Document]:
+    """Return every manifest, with that of the load Job at the end."""
+    found = server_documents(spec)
+    return found if load.tool == 'none' else [*found, load_job(load, spec)]

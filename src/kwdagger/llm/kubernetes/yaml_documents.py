@@ -1,0 +1,58 @@
+"""Documents as YAML: one text, or one file each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import yaml
+
+from kwdagger.errors import InvalidValue
+from kwdagger.rundir.files import replace_file
+
+
+class _BlockDumper(yaml.SafeDumper):
+    """Texts of several lines, such as scripts, as literal blocks."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '|' if '\n' in text else None
+    return dumper.represent_scalar('tag:yaml.org,2002:str', text, style=style)
+
+
+_BlockDumper.add_representer(str, _represent_text)
+_BlockDumper.ignore_aliases = lambda self, data: True  # type: ignore[method-assign]
+
+
+def yaml_text(documents: Iterable[Any]) -> str:
+    """Return the documents as one YAML stream."""
+    return '---\n'.join(
+        yaml.dump(document, Dumper=_BlockDumper, sort_keys=False, allow_unicode=True, width=100)
+        for document in documents
+    )
+
+
+def file_names(documents: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a file name for each document; applied in the order of names they work."""
+    return [
+        f'{number:02}-{document["kind"]}-{document["metadata"]["name"]}.yaml'.lower()
+        for number, document in enumerate(documents, 1)
+    ]
+
+
+def write_documents(folder: str, named: Iterable[tuple[str, Any]]) -> list[str]:
+    """Write each document to its file in `folder`; return the paths.
+
+    Raises:
+        InvalidValue: the folder is a file.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InvalidValue(f'--output_dir {folder!r} is not a folder') from None
+    paths = []
+    for name, document in named:
+        paths.append(os.path.join(folder, name))
+        replace_file(paths[-1], yaml_text([document]), os.getpid())
+    return paths
