@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import signal
 import stat
 import sys
@@ -20,6 +21,8 @@ from kwdagger.specs.yaml_text import load_yaml
 
 # What a disk or a mount answers, whoever writes to it.
 _PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
+_BAD_NUMBER = re.compile(r"invalid (int|float) value: '(.*)'\Z", re.DOTALL)
+_NUMBERS = {'int': 'a whole number', 'float': 'a number'}
 _FLAG_WORDS = ('True', 'False', 'true', 'false', '1', '0')
 
 
@@ -157,17 +160,28 @@ def _without_usage(cls: type[OptionsConfig], words: list[str], options: Mapping[
         text = errors.getvalue().strip()
         if end.code in (None, 0) or not text:
             raise
-        raise InvalidValue(_usage_error(cls, text)) from None
+        raise InvalidValue(_usage_error(cls, text, words)) from None
 
 
-def _usage_error(cls: type[OptionsConfig], text: str) -> str:
+def _usage_error(cls: type[OptionsConfig], text: str, words: Sequence[str]) -> str:
     message = text.splitlines()[-1].partition('error: ')[2] or text.splitlines()[-1]
+    if wrong := _BAD_NUMBER.match(message):
+        return f'--{_option_of(wrong[2], words)} is {_NUMBERS[wrong[1]]}, not {wrong[2]!r}'
     unknown = message.partition('unrecognized arguments: ')[2].split(' ')[0]
     if not unknown:
         return message
     name = unknown.partition('=')[0].lstrip('-').replace('-', '_')
     nearest = did_you_mean(name, cls.__default__).replace("'", '')
     return f'unknown option {unknown.partition("=")[0]!r}{nearest.replace("mean ", "mean --")}'
+
+
+def _option_of(value: str, words: Sequence[str]) -> str:
+    """Return the option that was given `value`: the parser's message leaves it out."""
+    for before, word in zip(['', *words], words, strict=False):
+        name, equals, given = word.partition('=')
+        if word == value or (equals and given == value):
+            return (name if equals else before).lstrip('-').replace('-', '_')
+    return 'option'
 
 
 def _check_flag(cls: type[OptionsConfig], name: str, value: Any) -> None:

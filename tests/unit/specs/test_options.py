@@ -14,6 +14,8 @@ class Options(OptionsConfig):
     some_flag = scfg.Value(False, isflag=True, help='a flag')
     report = scfg.Value(True, isflag=True, type=str, help='a flag or YAML')
     count = scfg.Value(1, help='a number')
+    tries = scfg.Value(1, type=int, help='a whole number')
+    share = scfg.Value(0.5, type=float, help='a number')
     place = scfg.Value('here', type=str, position=1, help='a word')
 
 
@@ -49,7 +51,7 @@ FORMS = [
 
 @pytest.mark.parametrize(('argv', 'expected'), FORMS)
 def test_every_form_of_an_option(argv, expected):
-    defaults = {'name': 'n', 'some_flag': False, 'report': True, 'count': 1, 'place': 'here'}
+    defaults = {name: option.value for name, option in Options.__default__.items()}
     assert parsed(argv) == {**defaults, **expected}
 
 
@@ -64,6 +66,9 @@ def test_library_values_are_kept():
         (['--bogus=3'], "unknown option '--bogus'"),
         (['--some-flagg'], "unknown option '--some-flagg' (did you mean --some_flag?)"),
         (['--some_flag=maybe'], "--some_flag is True or False (or 1, 0), not 'maybe'"),
+        (['--tries=many'], "--tries is a whole number, not 'many'"),
+        (['--name', 'x', '--tries', '1.5'], "--tries is a whole number, not '1.5'"),
+        (['--share', 'half'], "--share is a number, not 'half'"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(argv, message, capsys):
