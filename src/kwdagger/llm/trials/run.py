@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kwdagger.llm.engine.client import Timeouts
@@ -94,7 +94,7 @@ def run_trials(
         },
         info=[context.stop()],
         slos=slos,
-        client=[asdict(sample) for sample in warm.samples] if warm else [],
+        client=warm.samples if warm else (),
     )
     if append_jsonl:
         append_rows(append_jsonl, document['result']['trials'])
