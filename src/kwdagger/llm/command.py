@@ -44,6 +44,7 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(2)
     try:
         module = importlib.import_module(f'kwdagger.llm.{verb}')
+        module.main(argv=words[1:])
     except ModuleNotFoundError as error:
         if error.name not in ('aiohttp', 'tomli'):
             raise
@@ -52,4 +53,3 @@ def main(argv: list[str] | None = None) -> None:
             f"pip install 'kwdagger[llm]' brings it\n"
         )
         raise SystemExit(2) from None
-    module.main(argv=words[1:])

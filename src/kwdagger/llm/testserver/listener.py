@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import Callable
 
@@ -78,7 +80,14 @@ class Listener:
                 factory, self._host, self._port, backlog=_BACKLOG, reuse_address=True
             )
         except (OSError, OverflowError, socket.gaierror) as error:
-            reason = getattr(error, 'strerror', None) or error
+            reason = _reason(error)
             raise InvalidValue(
                 f'cannot listen on {self._host}:{self._port} ({reason}); --port=0 picks a free port'
             ) from None
+
+
+def _reason(error: Exception) -> str:
+    """Return what the operating system says, without the words that asyncio adds."""
+    number = getattr(error, 'errno', None)
+    known = number in errno.errorcode and not isinstance(error, socket.gaierror)
+    return os.strerror(number) if known and number else str(error)

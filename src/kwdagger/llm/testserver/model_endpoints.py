@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from kwdagger.llm.testserver.backstage import Backstage
-from kwdagger.llm.testserver.dialects.questions import json_object, text_of
+from kwdagger.llm.testserver.dialects.questions import json_object, model_name
+from kwdagger.llm.testserver.embeddings import embed, embed_one
 from kwdagger.llm.testserver.models import Model, rfc3339
-from kwdagger.llm.testserver.refusals import Refusal, missing_model
+from kwdagger.llm.testserver.pulling import pull
+from kwdagger.llm.testserver.refusals import missing_model
 from kwdagger.llm.testserver.residency import LoadedModel
 
 _FOR_EVER_SECONDS = 100 * 365.25 * 86400
@@ -26,6 +29,10 @@ def routes(backstage: Backstage) -> list[web.RouteDef]:
         web.get('/api/tags', endpoints.tags),
         web.get('/api/ps', endpoints.ps),
         web.post('/api/show', endpoints.show),
+        web.delete('/api/delete', endpoints.delete),
+        web.post('/api/pull', partial(pull, backstage)),
+        web.post('/api/embed', partial(embed, backstage)),
+        web.post('/api/embeddings', partial(embed_one, backstage)),
         web.get('/v1/models', endpoints.openai_models),
     ]
 
@@ -55,8 +62,7 @@ class ModelEndpoints:
 
     async def show(self, request: web.Request) -> web.Response:
         """``POST /api/show``: what one model is."""
-        name = _model_name(json_object(await request.read()))
-        model = self._found(name)
+        model = self._found(model_name(json_object(await request.read())))
         capabilities = ['completion']
         if self._backstage.thinks(model.name):
             capabilities.append('thinking')
@@ -74,6 +80,13 @@ class ModelEndpoints:
                 'modified_at': model.modified_at,
             }
         )
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """``DELETE /api/delete``: remove a model from disk, and from memory once it is idle."""
+        model = self._found(model_name(json_object(await request.read())))
+        self._backstage.store.remove(model.name)
+        self._backstage.residency.expire(model.name)
+        return web.Response()
 
     async def openai_models(self, request: web.Request) -> web.Response:
         """``GET /v1/models``: the models on disk, in OpenAI's shape."""
@@ -103,11 +116,3 @@ class ModelEndpoints:
         if model is None:
             raise missing_model(name)
         return model
-
-
-def _model_name(body: dict[str, Any]) -> str:
-    """Return the model that a body names, under today's key or the old one."""
-    name = text_of(body, 'model') or text_of(body, 'name')
-    if not name:
-        raise Refusal(400, 'model is required')
-    return name

@@ -17,6 +17,7 @@ from kwdagger.llm.testserver.dialects.questions import (
     json_object,
     message_text,
     messages_of,
+    model_name,
     text_of,
     whole_number,
 )
@@ -38,9 +39,7 @@ class OllamaDialect:
         options = found.get('options') or {}
         if not isinstance(options, Mapping):
             raise Refusal(400, 'options must be an object')
-        asked = text_of(found, 'model')
-        if not asked:
-            raise Refusal(400, 'model is required')
+        asked = model_name(found)
         prompt, own = _chat_text(found) if self._is_chat else _generate_text(found)
         raw = bool(found.get('raw'))
         context = found.get('context') or []

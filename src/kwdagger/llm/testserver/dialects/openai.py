@@ -18,6 +18,7 @@ from kwdagger.llm.testserver.dialects.questions import (
     json_object,
     message_text,
     messages_of,
+    model_name,
     text_of,
     whole_number,
 )
@@ -38,9 +39,7 @@ class OpenAIDialect:
     def read(self, body: bytes) -> Question:
         """Return what the body asks."""
         found = json_object(body)
-        asked = text_of(found, 'model')
-        if not asked:
-            raise Refusal(400, 'model is required')
+        asked = model_name(found)
         texts = self._texts(found)
         if not any(texts):
             raise Refusal(400, f'{"messages" if self._is_chat else "prompt"} must not be empty')

@@ -117,6 +117,18 @@ def text_of(body: Mapping[str, Any], key: str) -> str:
     return value
 
 
+def model_name(body: Mapping[str, Any]) -> str:
+    """Return the model that a body names, under today's key or the old one.
+
+    Raises:
+        Refusal: 400, where it names none.
+    """
+    name = text_of(body, 'model') or text_of(body, 'name')
+    if not name:
+        raise Refusal(400, 'model is required')
+    return name
+
+
 def whole_number(value: Any, key: str) -> int | None:
     """Return a number of the body; None where it is missing or not positive ("no limit").
 
