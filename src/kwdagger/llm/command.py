@@ -14,6 +14,7 @@ VERBS = {
     'unload': "get models out of an Ollama server's memory, and see them gone",
     'k8s': 'Ollama on Kubernetes: manifests or Helm values, up and down',
     'mock': 'a test server that speaks the Ollama and OpenAI protocols',
+    'report': 'tables of what was measured; figures computed again from their rows',
 }
 
 

@@ -1,0 +1,108 @@
+"""``kwdagger llm report``: what was measured, as tables; figures computed again from their rows."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import scriptconfig as scfg
+
+from kwdagger.errors import InvalidValue
+from kwdagger.llm.reporting import recompute, report_text
+from kwdagger.llm.reporting.groupings import Grouping, standard_groupings
+from kwdagger.llm.reporting.result_file import ResultFile
+from kwdagger.llm.reporting.runs import Run, find_results, read_run, run_table, trial_table
+from kwdagger.specs.options import OptionsConfig, run_verb
+
+
+class ReportConfig(OptionsConfig):
+    """Show what was measured: by model, cold and warm, concurrency and host."""
+
+    __command__ = 'report'
+    __prog__ = 'kwdagger llm report'
+
+    results = scfg.Value(
+        None, nargs='*', position=1, help='result files, or folders that hold some'
+    )
+    recompute = scfg.Value(
+        False, isflag=True, help='compute every figure again from requests.jsonl; 1 if one differs'
+    )
+    json = scfg.Value(False, isflag=True, help='one JSON document: all runs, all tables')
+    csv = scfg.Value(False, isflag=True, help='one line for each trial')
+    plots = scfg.Value(None, type=str, help='a folder for figures (needs kwdagger[plot])')
+
+    @classmethod
+    def main(cls, argv: Any = True, **kwargs: Any) -> None:
+        """Run the verb; raise `SystemExit` when its exit code is not 0."""
+        run_verb(cls, report, argv, kwargs)
+
+
+__cli__ = ReportConfig
+main = ReportConfig.main
+
+
+def report(config: Mapping[str, Any]) -> int:
+    """Do what the options say; return the exit code.
+
+    Raises:
+        UserError: a result cannot be read, or options contradict each other.
+    """
+    files = find_results(_places(config))
+    if config['recompute']:
+        return recompute_all(files)
+    runs = [read_run(file) for file in files]
+    if config['csv']:
+        sys.stdout.write(trial_table(runs).to_csv(index=False))
+        return 0
+    trials, table = trial_table(runs), run_table(runs)
+    groupings = standard_groupings(trials, table)
+    if config['json']:
+        print_document(runs, groupings)
+    else:
+        failed = [row['status'] for run in runs for row in run.trials if row.get('status') != 'ok']
+        report_text.print_groupings(groupings, len(runs), len(trials), Counter(failed))
+    if config['plots']:
+        from kwdagger.llm.reporting.plots import write_plots
+
+        for path in write_plots(trials, table, config['plots']):
+            sys.stderr.write(f'wrote {path}\n')
+    return 0
+
+
+def recompute_all(files: Sequence[ResultFile]) -> int:
+    """Compare every result with its rows; return 1 if one differs."""
+    found = [(file.path, recompute.differences(file)) for file in files]
+    report_text.print_verdicts(found)
+    return int(any(lines for _, lines in found))
+
+
+def print_document(runs: Sequence[Run], groupings: Sequence[Grouping]) -> None:
+    """Print runs and tables as one JSON document."""
+    document = {
+        'schema': 1,
+        'runs': [
+            {'fpath': run.path, 'host': run.host, 'config': run.config, 'metrics': run.metrics}
+            for run in runs
+        ],
+        'tables': {grouping.title.replace(' ', '_'): grouping.rows for grouping in groupings},
+    }
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write('\n')
+
+
+def _places(config: Mapping[str, Any]) -> list[str]:
+    forms = [name for name in ('recompute', 'json', 'csv') if config[name]]
+    if len(forms) > 1:
+        raise InvalidValue(f'--{forms[0]} and --{forms[1]} are two forms of report; leave one out')
+    places = config['results'] or []
+    places = [places] if isinstance(places, str) else list(places)
+    if not places:
+        raise InvalidValue('no results named; write: kwdagger llm report FILE_OR_FOLDER...')
+    return [str(place) for place in places]
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,123 @@
+"""Trials and runs in groups: by model, cold or warm, concurrency, host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kwdagger.llm.metrics.confidence import mean_interval
+from kwdagger.llm.metrics.distribution import average, distribution
+from kwdagger.llm.metrics.pareto import pareto_front
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRIAL_FIGURES = {
+    'ttft': 'ttft_sec',
+    'latency': 'latency_total_sec',
+    'tokens_per_sec': 'tokens_per_sec',
+    'decode_tokens_per_sec': 'decode_tokens_per_sec',
+}
+"""Name in tables -> column of a trial."""
+
+RUN_FIGURES = {
+    'requests_per_sec': 'requests_per_sec',
+    'output_tokens_per_sec': 'output_tokens_per_sec',
+    'latency_mean': 'latency_total_mean',
+    'ttft_mean': 'ttft_mean',
+}
+"""Name in tables -> figure of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """A table: what it groups by, and its rows."""
+
+    title: str
+    keys: tuple[str, ...]
+    rows: list[dict[str, Any]]
+
+
+def trial_grouping(trials: pd.DataFrame, title: str, keys: Sequence[str]) -> Grouping:
+    """Return figures of the trials that agree in `keys`: number, failures, mean, p50, p95."""
+    rows = []
+    for group, table in _groups(trials, keys):
+        answered = table[table['status'] == 'ok']
+        row: dict[str, Any] = {**group, 'trials': len(table), 'ok': len(answered)}
+        for name, column in TRIAL_FIGURES.items():
+            spread = distribution(_numbers(answered, column))
+            row |= {f'{name}_{which}': spread[which] for which in ('mean', 'p50', 'p95')}
+        rows.append(row)
+    return Grouping(title, tuple(keys), rows)
+
+
+def run_grouping(runs: pd.DataFrame, title: str, keys: Sequence[str]) -> Grouping:
+    """Return figures of the runs that agree in `keys`: the mean over runs, and its interval.
+
+    ``<figure>_ci95`` is the half width of the 95 % confidence interval of the mean of the runs'
+    own figures, None for a single run. ``pareto`` says whether nothing else measured with the
+    same model gives more tokens per second at less latency.
+    """
+    rows = []
+    for group, table in _groups(runs, keys):
+        trials, answered = _total(table, 'num_trials'), _total(table, 'num_ok_trials')
+        row: dict[str, Any] = {**group, 'runs': len(table), 'trials': trials, 'ok': answered}
+        for name, column in RUN_FIGURES.items():
+            values = _numbers(table, column)
+            interval = mean_interval(values)
+            row[name] = average(values) if values else None
+            row[f'{name}_ci95'] = interval[1] if interval else None
+        row['error_rate'] = (trials - answered) / trials if trials else None
+        rows.append(row)
+    for model in dict.fromkeys(row.get('model') for row in rows):
+        _mark_front([row for row in rows if row.get('model') == model])
+    return Grouping(title, tuple(keys), rows)
+
+
+def _mark_front(rows: Sequence[dict[str, Any]]) -> None:
+    """Note in rows of one model which of them nothing beats."""
+    points = [(row['output_tokens_per_sec'], row['latency_mean']) for row in rows]
+    for row, best in zip(rows, pareto_front(points), strict=True):
+        row['pareto'] = best
+
+
+def standard_groupings(trials: pd.DataFrame, runs: pd.DataFrame) -> list[Grouping]:
+    """Return the tables that every report has.
+
+    Cold starts stand apart from warm trials everywhere: where concurrency or host is compared,
+    only warm ones count.
+    """
+    found = []
+    if len(trials):
+        found.append(trial_grouping(trials, 'by model', ('model', 'start')))
+    warm = runs[runs['num_trials'] > 0] if 'num_trials' in runs else runs
+    if len(warm):
+        found.append(run_grouping(warm, 'by concurrency', ('model', 'concurrency')))
+    if len(trials) and trials['host'].nunique(dropna=False) > 1:
+        found.append(trial_grouping(trials, 'by host', ('host', 'model', 'start')))
+    return found
+
+
+def _groups(
+    table: pd.DataFrame, keys: Sequence[str]
+) -> Iterable[tuple[Mapping[str, Any], pd.DataFrame]]:
+    for values, rows in table.groupby(list(keys), dropna=False, sort=True):
+        yield dict(zip(keys, map(_plain, values), strict=True)), rows
+
+
+def _plain(value: Any) -> Any:
+    """Return a cell as JSON can hold it."""
+    if value != value:  # NaN: the key is missing
+        return None
+    return value.item() if hasattr(value, 'item') else value
+
+
+def _numbers(table: pd.DataFrame, column: str) -> list[float]:
+    if column not in table:
+        return []
+    return [float(value) for value in table[column].dropna()]
+
+
+def _total(table: pd.DataFrame, column: str) -> int:
+    return round(sum(_numbers(table, column)))

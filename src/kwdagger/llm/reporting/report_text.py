@@ -1,0 +1,103 @@
+"""The tables of `kwdagger llm report` for people."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kwdagger.llm.reporting.groupings import Grouping
+from kwdagger.reporting.cells import ABSENT, cell_text, column_texts, is_number
+from kwdagger.reporting.plan_text import print_text
+from kwdagger.reporting.table_text import TextColumn, print_columns
+
+# Heads of the columns that are printed, in seconds or per second; the rest is in --json.
+_TRIAL_COLUMNS = {
+    'trials': 'trials',
+    'ok': 'ok',
+    'ttft_mean': 'ttft s',
+    'ttft_p95': 'p95',
+    'latency_mean': 'latency s',
+    'latency_p95': 'p95',
+    'tokens_per_sec_mean': 'tok/s',
+    'decode_tokens_per_sec_mean': 'decode',
+}
+_RUN_COLUMNS = {
+    'runs': 'runs',
+    'trials': 'trials',
+    'ok': 'ok',
+    'requests_per_sec': 'req/s',
+    'output_tokens_per_sec': 'tok/s',
+    'latency_mean': 'latency s',
+    'ttft_mean': 'ttft s',
+}
+
+
+def print_groupings(
+    groupings: Sequence[Grouping], runs: int, trials: int, failures: Mapping[str, int]
+) -> None:
+    """Print every table.
+
+    Args:
+        failures: error class -> number of trials, which enter no figure.
+    """
+    print_text(f'{_counted(runs, "run")}, {_counted(trials, "trial")}')
+    for status, number in failures.items():
+        print_text(f'  {number} failed: {status}')
+    for grouping in groupings:
+        print_text()
+        print_text(grouping.title)
+        of_runs = bool(grouping.rows) and 'runs' in grouping.rows[0]
+        columns = _RUN_COLUMNS if of_runs else _TRIAL_COLUMNS
+        print_columns([*_key_columns(grouping), *_figure_columns(grouping, columns)])
+    if any('pareto' in row for grouping in groupings for row in grouping.rows):
+        print_text()
+        print_text(
+            '  best: no other setting of this model gives more tokens per second at less latency'
+        )
+
+
+def print_verdicts(differences: Sequence[tuple[str, list[str]]]) -> None:
+    """Print of every result whether its rows give its figures, and which of them they do not."""
+    for path, lines in differences:
+        print_text(f'{_shown(path)}: {"differs" if lines else "equal, byte for byte"}')
+        for line in lines:
+            print_text(f'  {line}')
+
+
+def _key_columns(grouping: Grouping) -> list[TextColumn]:
+    columns = []
+    for key in grouping.keys:
+        values = [row[key] for row in grouping.rows]
+        cells = [ABSENT if value is None else cell_text(value) for value in values]
+        columns.append(TextColumn(key, cells, numeric=all(map(is_number, values))))
+    return columns
+
+
+def _figure_columns(grouping: Grouping, heads: dict[str, str]) -> list[TextColumn]:
+    columns = []
+    for name, head in heads.items():
+        values = [row[name] for row in grouping.rows]
+        if all(value is None for value in values):
+            continue
+        cells = column_texts(values)
+        halves = [row.get(f'{name}_ci95') for row in grouping.rows]
+        if any(half is not None for half in halves):
+            cells = [_with_half(cell, half) for cell, half in zip(cells, halves, strict=True)]
+        columns.append(TextColumn(head, cells, numeric=True))
+    if any('pareto' in row for row in grouping.rows):
+        columns.append(TextColumn('', ['best' if row['pareto'] else '' for row in grouping.rows]))
+    return columns
+
+
+def _with_half(cell: str, half: Any) -> str:
+    return cell if half is None else f'{cell} ± {half:.2g}'
+
+
+def _counted(number: int, noun: str) -> str:
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
+
+
+def _shown(path: str) -> str:
+    relative = os.path.relpath(path)
+    return path if relative.startswith('..') else relative

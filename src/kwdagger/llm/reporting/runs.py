@@ -1,0 +1,158 @@
+"""Runs read back from result files, as tables: one row for each run, one for each trial."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kwdagger.errors import InvalidValue, MissingFile, UserError
+from kwdagger.llm.reporting.result_file import ResultFile
+from kwdagger.results.dotdict import DotDict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_BOOKKEEPING = ('job_config.json', 'job_status.json')
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A result file that was read.
+
+    Attributes:
+        config: what was asked for, flat. machine: where it ran. process: when and under which
+            name. trials: one row for each request. metrics: the published figures.
+    """
+
+    path: str
+    config: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    process: Mapping[str, Any]
+    trials: list[dict[str, Any]]
+    metrics: Mapping[str, Any]
+
+    @property
+    def concurrency(self) -> int:
+        """Requests in flight at once as configured: 0 and 1 both mean one after the other."""
+        try:
+            return max(1, int(self.config.get('concurrency') or 0))
+        except (TypeError, ValueError):
+            return 1
+
+    @property
+    def model(self) -> str | None:
+        """The model asked."""
+        found = self.config.get('model') or next(
+            (trial['model'] for trial in self.trials if trial.get('model')), None
+        )
+        return None if found is None else str(found)
+
+    @property
+    def host(self) -> str | None:
+        """The host on which the client ran."""
+        found = self.machine.get('host')
+        return None if found is None else str(found)
+
+
+def find_results(places: Iterable[str]) -> list[ResultFile]:
+    """Return the result files at `places`: files as named, folders searched to any depth.
+
+    Hidden folders, such as those of earlier attempts, are left out.
+
+    Raises:
+        MissingFile: a place is not there, or a folder holds no result.
+        InvalidValue: a file that was named is no result.
+    """
+    found: dict[str, ResultFile] = {}
+    for place in places:
+        if not os.path.isdir(place):
+            file = ResultFile(place)
+            file.read()
+            found[os.path.abspath(place)] = file
+            continue
+        inside = list(_results_below(place))
+        if not inside:
+            raise MissingFile(f'{place}: no results of kwdagger llm in this folder')
+        found |= {os.path.abspath(file.path): file for file in inside}
+    return list(found.values())
+
+
+def _results_below(folder: str) -> Iterator[ResultFile]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        for name in sorted(names):
+            if not name.endswith('.json') or name.startswith('.') or name in _BOOKKEEPING:
+                continue
+            file = ResultFile(os.path.join(place, name))
+            try:
+                file.read()
+            except UserError:
+                continue
+            yield file
+
+
+def read_run(file: ResultFile) -> Run:
+    """Return what a result file holds.
+
+    Raises:
+        InvalidValue: its parts are not what they should be.
+    """
+    document = file.read()
+    result = document['result']
+    info = document.get('info') or [{}]
+    try:
+        context = dict(info[-1].get('properties') or {})
+        return Run(
+            path=file.path,
+            config=DotDict.from_nested(result.get('config_summary') or context.get('config') or {}),
+            machine=dict(context.get('machine') or {}),
+            process={
+                name: context.get(name) for name in ('name', 'uuid', 'start_timestamp', 'duration')
+            },
+            trials=[dict(trial) for trial in result.get('trials') or []],
+            metrics=result['metrics'],
+        )
+    except (TypeError, AttributeError, ValueError, KeyError, IndexError) as error:
+        raise InvalidValue(f'{file.path}: not a result of kwdagger llm ({error})') from None
+
+
+def trial_table(runs: Iterable[Run]) -> pd.DataFrame:
+    """Return one row for each trial of each run.
+
+    Columns: those of `metrics.trial_rows`, ``fpath``, ``model``, ``start`` (``cold`` or ``warm``),
+    ``concurrency`` (at least 1), ``host``, and everything known about the run behind
+    ``config.``, ``machine.`` and ``run.``.
+    """
+    import pandas as pd
+
+    rows = []
+    for run in runs:
+        shared = _shared_columns(run)
+        for trial in run.trials:
+            start = 'cold' if trial.get('cold_start') else 'warm'
+            rows.append({**trial, **shared, 'start': start})
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
+
+
+def run_table(runs: Iterable[Run]) -> pd.DataFrame:
+    """Return one row for each run: its figures, and the columns that its trials share."""
+    import pandas as pd
+
+    rows = [{**DotDict.from_nested(run.metrics), **_shared_columns(run)} for run in runs]
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
+
+
+def _shared_columns(run: Run) -> dict[str, Any]:
+    return {
+        'fpath': run.path,
+        'model': run.model,
+        'concurrency': run.concurrency,
+        'host': run.host,
+        **{f'config.{name}': value for name, value in run.config.items()},
+        **{f'machine.{name}': value for name, value in run.machine.items()},
+        **{f'run.{name}': value for name, value in run.process.items()},
+    }
