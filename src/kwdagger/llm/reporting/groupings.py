@@ -93,7 +93,9 @@ def standard_groupings(trials: pd.DataFrame, runs: pd.DataFrame) -> list[Groupin
         found.append(trial_grouping(trials, 'by model', ('model', 'start')))
     warm = runs[runs['num_trials'] > 0] if 'num_trials' in runs else runs
     if len(warm):
-        found.append(run_grouping(warm, 'by concurrency', ('model', 'concurrency')))
+        rated = warm['request_rate'].notna().any()
+        keys = ('model', 'concurrency', 'request_rate') if rated else ('model', 'concurrency')
+        found.append(run_grouping(warm, 'by load', keys))
     if len(trials) and trials['host'].nunique(dropna=False) > 1:
         found.append(trial_grouping(trials, 'by host', ('host', 'model', 'start')))
     return found

@@ -61,7 +61,7 @@ def draw_ttft_by_host(axes: Axes, trials: pd.DataFrame) -> bool:
 
 def draw_tokens_by_concurrency(axes: Axes, trials: pd.DataFrame) -> bool:
     """Draw tokens per second of a request against how many were in flight."""
-    warm = trials[trials['start'] == 'warm'].dropna(subset=['tokens_per_sec'])
+    warm = trials[trials['start'] == 'warm'].dropna(subset=['tokens_per_sec', 'concurrency'])
     for model, table in warm.groupby('model'):
         means = table.groupby('concurrency')['tokens_per_sec'].mean()
         axes.plot(means.index, means.to_numpy(), marker='o', label=str(model))
@@ -75,8 +75,10 @@ def draw_latency_and_throughput(axes: Axes, runs: pd.DataFrame) -> bool:
     for model, table in known.groupby('model'):
         latency, throughput = table['latency_total_mean'], table['output_tokens_per_sec']
         axes.scatter(latency, throughput, label=str(model))
-        for x, y, number in zip(latency, throughput, table['concurrency'], strict=True):
-            axes.annotate(f'c={number}', (x, y), textcoords='offset points', xytext=(4, 4))
+        loads = zip(table['concurrency'], table['request_rate'], strict=True)
+        for x, y, (workers, rate) in zip(latency, throughput, loads, strict=True):
+            text = f'{rate:g}/s' if workers is None or workers != workers else f'c={workers:g}'
+            axes.annotate(text, (x, y), textcoords='offset points', xytext=(4, 4))
         points = list(zip(throughput, latency, strict=True))
         best = [point for point, front in zip(points, pareto_front(points), strict=True) if front]
         best.sort(key=lambda point: point[1])

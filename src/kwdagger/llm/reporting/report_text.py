@@ -32,6 +32,8 @@ _RUN_COLUMNS = {
     'ttft_mean': 'ttft s',
 }
 
+_KEY_HEADS = {'request_rate': 'asked/s'}
+
 
 def print_groupings(
     groupings: Sequence[Grouping], runs: int, trials: int, failures: Mapping[str, int]
@@ -70,7 +72,9 @@ def _key_columns(grouping: Grouping) -> list[TextColumn]:
     for key in grouping.keys:
         values = [row[key] for row in grouping.rows]
         cells = [ABSENT if value is None else cell_text(value) for value in values]
-        columns.append(TextColumn(key, cells, numeric=all(map(is_number, values))))
+        columns.append(
+            TextColumn(_KEY_HEADS.get(key, key), cells, numeric=any(map(is_number, values)))
+        )
     return columns
 
 

@@ -61,6 +61,15 @@ class ResultFile:
             return document
         raise InvalidValue(f"{self.path}: not a result of kwdagger llm (no 'result.metrics')")
 
+    def text(self) -> str:
+        """Return the document as it is written.
+
+        Raises:
+            MissingFile, InvalidValue: it cannot be read.
+        """
+        with _opened(self.path) as file:
+            return str(file.read())
+
     def read_records(self) -> list[RequestRecord]:
         """Return the rows of its requests.
 
@@ -106,7 +115,7 @@ def write_result(
     document = result_document(ordered, config_summary, info, slos, samples)
     replace_file(file.requests_path, ''.join(map(record_line, ordered)), os.getpid())
     replace_file(file.client_path, ''.join(f'{_compact(row)}\n' for row in samples), os.getpid())
-    replace_file(file.path, json.dumps(document, indent=2, ensure_ascii=False) + '\n', os.getpid())
+    replace_file(file.path, document_text(document), os.getpid())
     return document
 
 
@@ -131,19 +140,25 @@ def result_document(
     }
 
 
-def metrics_text(metrics: Mapping[str, Any]) -> str:
-    """Return metrics as the text by which two computations are compared."""
-    return json.dumps(metrics, indent=2, ensure_ascii=False)
+def document_text(document: Mapping[str, Any]) -> str:
+    """Return a document as it stands in its file."""
+    return json.dumps(document, indent=2) + '\n'
 
 
-def recomputed_metrics(file: ResultFile) -> dict[str, Any]:
-    """Return the metrics of a result file, computed again from the rows beside it.
+def recomputed_document(file: ResultFile) -> dict[str, Any]:
+    """Return a result with everything computed again that comes from the rows beside it.
+
+    What was asked for, where, and the definitions stay as the file has them.
 
     Raises:
         MissingFile, InvalidValue: rows or document cannot be read.
     """
-    summary = file.read()['result'].get('config_summary') or {}
-    return summarize(file.read_records(), slos=summary.get('slos') or {}, client=file.read_client())
+    document = file.read()
+    result = document['result']
+    slos = (result.get('config_summary') or {}).get('slos') or {}
+    computed = result_document(file.read_records(), {}, (), slos, file.read_client())['result']
+    fresh = {name: computed[name] for name in ('trials', 'metrics', 'client')}
+    return {**document, 'result': {**result, **fresh}}
 
 
 def _read_json(path: str) -> Any:

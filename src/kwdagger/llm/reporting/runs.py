@@ -34,12 +34,21 @@ class Run:
     metrics: Mapping[str, Any]
 
     @property
-    def concurrency(self) -> int:
-        """Requests in flight at once as configured: 0 and 1 both mean one after the other."""
+    def concurrency(self) -> int | None:
+        """Workers of a closed loop: 0 and 1 both mean one after the other; None in open loops."""
+        if self.config.get('load.mode') == 'open':
+            return None
+        workers = self.config.get('load.concurrency', self.config.get('concurrency'))
         try:
-            return max(1, int(self.config.get('concurrency') or 0))
+            return max(1, int(workers or 0))
         except (TypeError, ValueError):
             return 1
+
+    @property
+    def request_rate(self) -> float | None:
+        """Requests per second that an open loop meant to send; None in closed loops."""
+        found = self.config.get('load.request_rate')
+        return None if found is None else float(found)
 
     @property
     def model(self) -> str | None:
@@ -122,8 +131,8 @@ def trial_table(runs: Iterable[Run]) -> pd.DataFrame:
     """Return one row for each trial of each run.
 
     Columns: those of `metrics.trial_rows`, ``fpath``, ``model``, ``start`` (``cold`` or ``warm``),
-    ``concurrency`` (at least 1), ``host``, and everything known about the run behind
-    ``config.``, ``machine.`` and ``run.``.
+    ``concurrency`` (at least 1), ``request_rate``, ``host``, and everything known about the run
+    behind ``config.``, ``machine.`` and ``run.``.
     """
     import pandas as pd
 
@@ -151,6 +160,7 @@ def _shared_columns(run: Run) -> dict[str, Any]:
         'fpath': run.path,
         'model': run.model,
         'concurrency': run.concurrency,
+        'request_rate': run.request_rate,
         'host': run.host,
         **{f'config.{name}': value for name, value in run.config.items()},
         **{f'machine.{name}': value for name, value in run.machine.items()},

@@ -10,8 +10,8 @@ from services.llm_records import record
 from kwdagger.errors import UserError
 from kwdagger.llm.reporting.result_file import (
     ResultFile,
-    metrics_text,
-    recomputed_metrics,
+    document_text,
+    recomputed_document,
     write_result,
 )
 
@@ -56,7 +56,7 @@ times = st.integers(0, 10**13)
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.lists(st.tuples(times, times, times, st.none() | st.integers(0, 10**6)), max_size=10))
-def test_metrics_are_computed_again_byte_for_byte(tmp_path, spans):
+def test_a_file_is_written_again_from_its_rows_byte_for_byte(tmp_path, spans):
     rows = [
         record(n, sent=start, chunks=(first, first + rest), end=first + rest, output_tokens=count)
         for n, (start, first, rest, count) in enumerate(spans)
@@ -65,7 +65,7 @@ def test_metrics_are_computed_again_byte_for_byte(tmp_path, spans):
     slos = {'ttft': 0.3, 'tpot': 1 / 3}
     write_result(path, rows, config_summary={}, slos=slos, client=SAMPLES)
     file = ResultFile(path)
-    assert metrics_text(recomputed_metrics(file)) == metrics_text(file.read()['result']['metrics'])
+    assert document_text(recomputed_document(file)) == file.text()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""`kwdagger llm report` on results that were written by hand."""
+
+import csv
+import io
+import json
+
+import pytest
+from services.llm_records import record
+
+from kwdagger.llm.command import main
+from kwdagger.llm.reporting.result_file import write_result
+
+
+def report(*words):
+    """Return the exit code."""
+    try:
+        main(['report', *map(str, words)])
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Two models at two concurrencies, each with a cold start, on two hosts."""
+    for number, (model, workers) in enumerate([('a', 0), ('a', 4), ('b', 0), ('b', 4)]):
+        rows = [
+            record(n, sent=50 * n, chunks=(20, 60, 90 + workers), end=100, output_tokens=3)
+            for n in range(4)
+        ]
+        rows.append(record(4, phase='cold', chunks=(500,), end=510, cold_verified=True))
+        rows.append(record(5, sent=1, end=9, status='timeout_ttft', prompt_chars=7))
+        context = {'name': 'bench', 'machine': {'host': f'host{number % 2}'}}
+        write_result(
+            str(tmp_path / 'root' / f'run{number}' / 'ollama_benchmark.json'),
+            rows,
+            config_summary={'model': model, 'concurrency': workers},
+            info=[{'type': 'process', 'properties': context}],
+            slos={'ttft': 0.05},
+        )
+    return tmp_path / 'root'
+
+
+def test_tables_for_people(results, capsys):
+    assert report(results) == 0
+    shown = capsys.readouterr().out
+    for text in ('4 runs, 24 trials', '4 failed: timeout_ttft', 'by model', 'by load', 'by host'):
+        assert text in shown
+    for line in shown.splitlines():
+        assert len(line) <= 100
+
+
+def test_every_figure_is_computed_again_byte_for_byte(results, capsys):
+    assert report(results, '--recompute') == 0
+    assert capsys.readouterr().out.count('equal, byte for byte') == 4
+
+
+def test_a_figure_that_its_rows_do_not_give_is_named(results, capsys):
+    path = results / 'run1' / 'ollama_benchmark.json'
+    document = json.loads(path.read_text())
+    document['result']['metrics']['ttft_mean'] = 0.019
+    del document['result']['metrics']['itl_n']
+    path.write_text(json.dumps(document, indent=2) + '\n')
+    assert report('--recompute', results) == 1
+    shown = capsys.readouterr().out
+    assert 'ttft_mean: 0.019 in the file, 0.02 from the rows' in shown
+    assert 'itl_n: absent in the file, 8 from the rows' in shown
+    assert shown.count('equal, byte for byte') == 3
+    assert shown.count(' in the file') == 2
+
+
+def test_a_trial_that_was_changed_is_noticed(results, capsys):
+    path = results / 'run1' / 'ollama_benchmark.json'
+    path.write_text(path.read_text().replace('"trial_idx": 0', '"trial_idx": 1', 1))
+    assert report('--recompute', path) == 1
+    assert 'trials: the file and the rows disagree' in capsys.readouterr().out
+
+
+def test_rows_that_lost_a_request_are_noticed(results, capsys):
+    rows = results / 'run0' / 'requests.jsonl'
+    rows.write_text(''.join(rows.read_text().splitlines(keepends=True)[1:]))
+    assert report('--recompute', results / 'run0') == 1
+    assert 'num_ok_trials: 4 in the file, 3 from the rows' in capsys.readouterr().out
+
+
+def test_one_document(results, capsys):
+    assert report(results, '--json') == 0
+    document = json.loads(capsys.readouterr().out)
+    assert len(document['runs']) == 4
+    assert document['runs'][0]['metrics']['goodput_fraction'] == 0.8
+    by_load = document['tables']['by_load']
+    assert [(row['model'], row['concurrency']) for row in by_load] == [
+        ('a', 1),
+        ('a', 4),
+        ('b', 1),
+        ('b', 4),
+    ]
+
+
+def test_one_line_for_each_trial(results, capsys):
+    assert report(results, '--csv') == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) == 24
+    assert rows[0]['machine.host'] == 'host0'
+    assert rows[0]['config.model'] == rows[0]['model'] == 'a'
+    assert {row['latency_total_sec'] for row in rows if row['status'] != 'ok'} == {''}
+
+
+def test_plots(results, tmp_path):
+    assert report(results, f'--plots={tmp_path / "plots"}') == 0
+    names = sorted(path.name for path in (tmp_path / 'plots').iterdir())
+    assert names == [
+        'latency_and_throughput.png',
+        'latency_by_prompt_length.png',
+        'tokens_per_sec_by_concurrency.png',
+        'ttft_by_host.png',
+        'ttft_by_model.png',
+    ]
+    for path in (tmp_path / 'plots').iterdir():
+        assert path.read_bytes().startswith(b'\x89PNG')
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        ([], 'no results named'),
+        (['nowhere'], 'nowhere: no such file'),
+        (['.'], 'no results of kwdagger llm in this folder'),
+        (['text.json'], 'not valid JSON'),
+        (['other.json'], "not a result of kwdagger llm (no 'result.metrics')"),
+        (['odd.json'], 'not a result of kwdagger llm'),
+        (['bare.json', '--recompute'], 'requests.jsonl: no such file'),
+        (['bare.json', '--json', '--csv'], '--json and --csv are two forms of report'),
+    ],
+)
+def test_bad_input(words, message, tmp_path, monkeypatch, capsys):
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'text.json').write_text('not JSON')
+    (tmp_path / 'other.json').write_text('{"result": 3}')
+    (tmp_path / 'odd.json').write_text('{"result": {"metrics": {}, "trials": [1]}}')
+    (tmp_path / 'bare.json').write_text('{"result": {"metrics": {}}}')
+    monkeypatch.chdir(tmp_path / 'empty' if words == ['.'] else tmp_path)
+    assert report(*words) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert shown.count('\n') == 1
+
+
+def test_results_that_others_wrote_in_the_same_shape_are_shown(tmp_path, capsys):
+    trial = {'status': 'ok', 'model': 'm', 'cold_start': False, 'ttft_sec': 0.5}
+    document = {
+        'info': [{'type': 'process', 'properties': {'config': {'model': 'm', 'concurrency': 2}}}],
+        'result': {'trials': [trial], 'metrics': {'ttft_mean': 0.5, 'num_trials': 1}},
+    }
+    (tmp_path / 'ollama_benchmark.json').write_text(json.dumps(document))
+    assert report(tmp_path, '--json') == 0
+    tables = json.loads(capsys.readouterr().out)['tables']
+    assert tables['by_load'][0]['concurrency'] == 2
+    assert tables['by_model'][0]['ttft_p50'] == 0.5
