@@ -1,0 +1,84 @@
+"""The runs of ``llm bench``: every one measured, written, and put beside the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kwdagger.errors import InvalidValue
+from kwdagger.llm.trials.administration import administration
+from kwdagger.llm.trials.bench_options import RESULT_NAME, Bench
+from kwdagger.llm.trials.benchmark import Measured, sweep
+from kwdagger.llm.trials.conditions import PlannedRun, conditions_of, run_order
+from kwdagger.llm.trials.load_plans import limits, stops
+from kwdagger.llm.trials.pull_progress import PullProgress
+from kwdagger.llm.trials.run import TrialResult, run_trials
+
+_RUNS_FOLDER = 'runs'
+_SATURATING_CONCURRENCY = 32
+
+
+def prepare(bench: Bench, say: Callable[[str], None]) -> None:
+    """Make sure that the server has every model, and that the result can be written.
+
+    Raises:
+        UserError: it has not, or it cannot; nothing was measured.
+    """
+    server = administration(bench.settings)
+    for model in bench.models:
+        server.require(model, bench.settings.pull, PullProgress(say))
+    folder = os.path.dirname(os.path.abspath(bench.path))
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise InvalidValue(f'cannot make the folder {folder}: {error.strerror}') from None
+    if not os.access(folder, os.W_OK) or os.path.isdir(bench.path):
+        raise InvalidValue(f'cannot write {bench.path}')
+
+
+def run_all(bench: Bench, say: Callable[[str], None]) -> Iterator[Measured]:
+    """Measure every run and yield it, its result file written.
+
+    Raises:
+        LoadInterrupted: SIGINT or SIGTERM came; the run under way is not written.
+    """
+
+    def measure(run: PlannedRun) -> TrialResult:
+        if not bench.is_single_run:
+            say(f'{run.condition.model}, {run.condition.load}, run {run.repeat + 1}')
+        return run_trials(
+            run.condition.settings,
+            run_path(bench, run),
+            config=bench.config,
+            slos=bench.slos,
+            append_jsonl=bench.config['append_jsonl'],
+            strict=bench.config['strict'],
+            say=say,
+        )
+
+    if bench.is_sweep:
+        yield from sweep(bench.settings, bench.models, measure, **_sweep_steps(bench))
+        return
+    conditions = conditions_of(bench.settings, bench.models, bench.plans)
+    for run in run_order(conditions, bench.config['repeats'], bench.config['seed']):
+        yield Measured(run, measure(run))
+
+
+def run_path(bench: Bench, run: PlannedRun) -> str:
+    """Return the result file of a run: the result itself where there is only one."""
+    if bench.is_single_run:
+        return bench.path
+    return os.path.join(os.path.dirname(bench.path), _RUNS_FOLDER, run.folder, RESULT_NAME)
+
+
+def _sweep_steps(bench: Bench) -> dict[str, Any]:
+    common = limits(bench.config)
+    return {
+        **common,
+        **stops(bench.config),
+        'max_concurrency': common['max_concurrency'] or _SATURATING_CONCURRENCY,
+        'num_rates': bench.config['num_rates'],
+        'seed': bench.config['seed'],
+        'burstiness': bench.config['burstiness'],
+    }

@@ -1,0 +1,154 @@
+"""A benchmark: runs of several conditions, in random order, and what they say together."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from kwdagger.llm.engine.sweep import sweep_plan
+from kwdagger.llm.metrics.definitions import DEFINITIONS
+from kwdagger.llm.reporting.bench_table import BenchRow
+from kwdagger.llm.trials.conditions import Condition, PlannedRun, conditions_of
+from kwdagger.llm.trials.repeats import Estimate, estimates
+from kwdagger.llm.trials.run import TrialResult
+from kwdagger.llm.trials.settings import TrialSettings
+from kwdagger.rundir.files import replace_file
+
+Measure = Callable[[PlannedRun], TrialResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A run and what it gave."""
+
+    run: PlannedRun
+    result: TrialResult
+
+
+def sweep(
+    settings: TrialSettings, models: Sequence[str], measure: Measure, **steps: Any
+) -> Iterator[Measured]:
+    """Measure each model under the steps of a sweep, and yield the runs.
+
+    Args:
+        steps: arguments of `engine.sweep.sweep_plan`.
+    """
+    for number, model in enumerate(models):
+        first = number * (steps['num_rates'] + 2)
+        rates: list[float | None] = []
+        while (plan := sweep_plan(rates, **steps)) is not None:
+            (condition,) = conditions_of(settings, [model], [plan])
+            run = PlannedRun(_cold_once(condition, rates), first + len(rates))
+            result = measure(run)
+            rates.append(result.metrics['requests_per_sec'])
+            yield Measured(run, result)
+
+
+def _cold_once(condition: Condition, rates: Sequence[float | None]) -> Condition:
+    """Return `condition` without cold trials, but for the first step of a sweep."""
+    if not rates:
+        return condition
+    return replace(condition, settings=replace(condition.settings, cold_trials=0))
+
+
+def by_condition(measured: Iterable[Measured]) -> dict[tuple[str, str], list[Measured]]:
+    """Return the runs by model and load, in the order in which these were asked for."""
+    found: dict[tuple[str, str], list[Measured]] = {}
+    for each in sorted(measured, key=lambda each: (each.run.place, each.run.repeat)):
+        condition = each.run.condition
+        found.setdefault((condition.model, condition.load), []).append(each)
+    return found
+
+
+def bench_rows(groups: Mapping[tuple[str, str], Sequence[Measured]]) -> list[BenchRow]:
+    """Return the lines of a table: for each condition its cold trials, then its load."""
+    rows = []
+    for (model, load), runs in groups.items():
+        metrics = [each.result.metrics for each in runs]
+        found = estimates(metrics)
+        for prefix, name in (('cold_', 'cold'), ('', load)):
+            asked = sum(each.get(f'{prefix}num_trials') or 0 for each in metrics)
+            if not asked:
+                continue
+            own = _figures_behind(prefix, found)
+            rows.append(
+                BenchRow(
+                    model=model,
+                    load=name,
+                    answered=sum(each[f'{prefix}num_ok_trials'] for each in metrics),
+                    asked=asked,
+                    figures={key: value.mean for key, value in own.items()},
+                    half_widths={key: value.half_width for key, value in own.items()},
+                )
+            )
+    return rows
+
+
+def _figures_behind(prefix: str, found: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in found.items()
+        if name.startswith('cold_') == bool(prefix)
+    }
+
+
+def failures(measured: Iterable[Measured]) -> list[str]:
+    """Return one line for each run that failed."""
+    return [
+        f'{each.run.condition.model}, {each.run.condition.load}: {each.result.failure}'
+        for each in measured
+        if each.result.failure is not None
+    ]
+
+
+def write_comparison(
+    path: str,
+    groups: Mapping[tuple[str, str], Sequence[Measured]],
+    info: Mapping[str, Any],
+    config_summary: Mapping[str, Any],
+) -> None:
+    """Write what all runs say together, by rename; each run has its own result file.
+
+    ``result.conditions`` lists the conditions: model, load, the runs' files (relative to
+    `path`), and for each figure the mean over runs, half the width of its 95 % interval and the
+    number of runs. ``result.metrics`` holds counts, and the means if there is one condition only.
+
+    Args:
+        info: of the process, for the ``info`` list. config_summary: what was asked for.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    conditions: list[dict[str, Any]] = []
+    for (model, load), runs in groups.items():
+        found = estimates([each.result.metrics for each in runs])
+        conditions.append(
+            {
+                'model': model,
+                'load': load,
+                'runs': [os.path.relpath(each.result.path, folder) for each in runs],
+                'failures': [each.result.failure for each in runs if each.result.failure],
+                'metrics': {name: asdict(value) for name, value in found.items()},
+            }
+        )
+    results = [each.result for runs in groups.values() for each in runs]
+    metrics: dict[str, Any] = {
+        'num_conditions': len(conditions),
+        'num_runs': len(results),
+        'num_failed_runs': sum(result.failure is not None for result in results),
+    }
+    if len(conditions) == 1:
+        metrics |= {name: each['mean'] for name, each in conditions[0]['metrics'].items()}
+    document = {
+        'info': [dict(info)],
+        'result': {
+            'metrics': metrics,
+            'conditions': conditions,
+            'config_summary': dict(config_summary),
+            'definitions': DEFINITIONS,
+        },
+    }
+    os.makedirs(folder, exist_ok=True)
+    text = json.dumps(document, indent=2, ensure_ascii=False) + '\n'
+    replace_file(path, text, os.getpid())
