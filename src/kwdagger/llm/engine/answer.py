@@ -16,13 +16,14 @@ class Answer:
     """Times in nanoseconds of `time.perf_counter_ns`; offsets count from `sent`.
 
     Attributes:
-        called: when the client was asked to send. sent: just before the request was written,
-            which is later where a connection had to be opened first.
+        sent: just before the request was written; before that, when the client was asked to.
+        written: whether it was. connecting: when a connection began to be opened.
         end: the final record or what went wrong; the first one counts.
     """
 
-    called: int
     sent: int
+    written: bool = False
+    connecting: int = 0
     connect_ns: int | None = None
     headers_ns: int | None = None
     http_status: int | None = None
@@ -32,11 +33,6 @@ class Answer:
     chunk_thinking: list[bool] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
     end: Done | Failure | None = None
-
-    def connected(self, at: int) -> None:
-        """Note that a connection was opened for this request."""
-        self.connect_ns = at - self.called
-        self.sent = at
 
     def take(self, events: Sequence[Event], at: int) -> None:
         """Note what arrived at this time."""

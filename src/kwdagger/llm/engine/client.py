@@ -56,10 +56,12 @@ class Client:
 
     async def __aenter__(self) -> Client:
         trace = aiohttp.TraceConfig()
+        trace.on_connection_create_start.append(_connecting)
         trace.on_connection_create_end.append(_connected)
+        trace.on_request_chunk_sent.append(_sending)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.timeouts.connect),
+            timeout=aiohttp.ClientTimeout(total=None, connect=self.timeouts.connect),
             trust_env=self.trust_env,
             trace_configs=[trace],
             read_bufsize=2**20,
@@ -99,7 +101,7 @@ class Client:
         call = target.encode(request)
         known['started_at'] = datetime.now(timezone.utc).isoformat()
         now = time.perf_counter_ns()
-        answer = Answer(called=now, sent=now)
+        answer = Answer(sent=now)
         cancelled = False
         try:
             await self._ask(call, target, request, answer)
@@ -170,10 +172,23 @@ async def _read(
     answer.take(parser.close(), time.perf_counter_ns())
 
 
+async def _connecting(session: Any, context: Any, params: Any) -> None:
+    answer, _ = context.trace_request_ctx
+    answer.connecting = time.perf_counter_ns()
+
+
 async def _connected(session: Any, context: Any, params: Any) -> None:
+    answer, _ = context.trace_request_ctx
+    answer.connect_ns = time.perf_counter_ns() - answer.connecting
+
+
+async def _sending(session: Any, context: Any, params: Any) -> None:
+    """Note the moment just before the request is written: all offsets count from it."""
     answer, watch = context.trace_request_ctx
-    answer.connected(time.perf_counter_ns())
-    watch.restart()
+    if not answer.written:
+        answer.written = True
+        answer.sent = time.perf_counter_ns()
+        watch.restart()
 
 
 def _seconds(text: str | None) -> float | None:

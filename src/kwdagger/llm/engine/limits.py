@@ -73,7 +73,7 @@ class Watch:
         return self
 
     def restart(self) -> None:
-        """Count from now on: the connection is open."""
+        """Count from now on: the request is being written."""
         self._started = self._last = time.perf_counter()
 
     def saw_text(self) -> None:
