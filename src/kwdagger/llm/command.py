@@ -13,6 +13,9 @@ VERBS = {
     'pull': "bring a model to an Ollama server's disk",
     'unload': "get models out of an Ollama server's memory, and see them gone",
     'k8s': 'Ollama on Kubernetes: manifests or Helm values, up and down',
+    'batch': 'answer every prompt of a file once, over many servers; resumes',
+    'print': 'print the prompts and answers of a batch',
+    'merge': 'collect the JSON inside the answers of a batch into one list',
     'mock': 'a test server that speaks the Ollama and OpenAI protocols',
     'report': 'tables of what was measured; figures computed again from their rows',
 }
