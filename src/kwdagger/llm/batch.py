@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import scriptconfig as scfg
@@ -233,6 +234,7 @@ def ask_open_prompts(
     for breaker in schedule.breakers:
         if breaker.server.url in silent:
             breaker.take_down(silent[breaker.server.url], now)
+            printer(options)(lines.down_line(datetime.now(), breaker))
     with Journal(folder.journal_path) as journal:
         keeper = Keeper(folder, journal)
         keeper.adopt(progress)

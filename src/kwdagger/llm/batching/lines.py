@@ -56,10 +56,11 @@ def finish_line(
     earlier = f' ({before} of them before)' if before else ''
     open_ones = total - answered - failed
     rest = f', {open_ones} not asked' if open_ones else ''
-    speed = f'{now / seconds:.2f} answers/s, {words / seconds:.1f} words/s' if seconds > 0 else ''
+    counts = f'{answered} of {total} prompts answered{earlier}, {failed} failed{rest}'
+    if not now:
+        return f'{counts}; none now'
     return (
-        f'{answered} of {total} prompts answered{earlier}, {failed} failed{rest}; '
-        f'{seconds:.1f} s, {speed}'
+        f'{counts}; {seconds:.1f} s, {now / seconds:.2f} answers/s, {words / seconds:.1f} words/s'
     )
 
 
