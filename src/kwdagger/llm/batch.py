@@ -93,6 +93,7 @@ class BatchOptions(OptionsConfig):
     )
     overwrite = scfg.Value(False, isflag=True, help='drop earlier answers and ask everything')
     summary = scfg.Value(None, type=str, help='file for the figures of the batch')
+    trust_env = scfg.Value(False, isflag=True, help='use proxies named in the environment')
     quiet = scfg.Value(False, isflag=True, help='print only the last line')
 
     @classmethod
@@ -119,7 +120,9 @@ def run_batch(options: Mapping[str, Any]) -> int:
     folder = BatchFolder(os.path.normpath(os.path.expanduser(options['output_dir'])))
     progress = check_folder(folder, config, prompts, options)
     context = ProcessContext('llm_batch', config=dict(options)).start()
-    probe = make_probe(config.question.api, config.question.model, api_key(options))
+    probe = make_probe(
+        config.question.api, config.question.model, api_key(options), options['trust_env']
+    )
     silent = find_servers(config, probe, options) if progress.todo or options['overwrite'] else {}
     with locked(folder):
         progress = prepare(folder, config, prompts, options)
@@ -200,7 +203,7 @@ def find_servers(config: BatchConfig, probe: Probe, options: Mapping[str, Any]) 
     if options['pull'] == 'missing':
         if not config.question.api.startswith('ollama'):
             raise InvalidValue('--pull=missing works with Ollama servers only')
-        pull_missing(config.servers, config.question.model, printer(options))
+        pull_missing(config.servers, config.question.model, printer(options), options['trust_env'])
     return look_at_all(config.servers, probe, options['wait_seconds'])
 
 
@@ -262,7 +265,7 @@ async def _ask(
         stream=options['stream'],
     )
     timeouts = Timeouts(total=options['timeout_seconds'] or None)
-    async with Client(timeouts, keep_text=True) as client:
+    async with Client(timeouts, keep_text=True, trust_env=options['trust_env']) as client:
         run = BatchRun(
             client=client,
             schedule=schedule,

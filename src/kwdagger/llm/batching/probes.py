@@ -21,16 +21,16 @@ Probe = Callable[[Server], UserError | None]
 """Returns None when the server answers and has the model, else why it cannot be used."""
 
 
-def make_probe(api: str, model: str, key: str | None = None) -> Probe:
+def make_probe(api: str, model: str, key: str | None = None, trust_env: bool = False) -> Probe:
     """Return what looks at servers of this protocol."""
 
     def probe(server: Server) -> UserError | None:
         try:
             if api.startswith('ollama'):
-                with OllamaApi(server.url, answer_seconds=_PROBE_SECONDS) as ollama:
+                with OllamaApi(server.url, _PROBE_SECONDS, trust_env) as ollama:
                     require_model(ollama, model)
             else:
-                _require_openai_model(server.url, model, key)
+                _require_openai_model(server.url, model, key, trust_env)
         except UserError as error:
             return error
         return None
@@ -66,14 +66,16 @@ def look_at_all(
         time.sleep(min(_LOOK_AGAIN_SECONDS, max(ends_at - time.monotonic(), 0)))
 
 
-def pull_missing(servers: Sequence[Server], model: str, tell: Callable[[str], None]) -> None:
+def pull_missing(
+    servers: Sequence[Server], model: str, tell: Callable[[str], None], trust_env: bool = False
+) -> None:
     """Bring the model to each server that lacks it, one after another.
 
     Raises:
         ServerError: a pull failed. A server that cannot be reached is left to the batch.
     """
     for server in servers:
-        with OllamaApi(server.url) as ollama:
+        with OllamaApi(server.url, trust_env=trust_env) as ollama:
             try:
                 ollama.tags()
             except ServerError:
@@ -82,15 +84,19 @@ def pull_missing(servers: Sequence[Server], model: str, tell: Callable[[str], No
                 tell(f'pulled {model} to {server.name}')
 
 
-def _require_openai_model(url: str, model: str, key: str | None) -> None:
+def _require_openai_model(url: str, model: str, key: str | None, trust_env: bool) -> None:
     headers = {'Authorization': f'Bearer {key}'} if key else {}
     try:
-        response = requests.get(f'{url}/v1/models', headers=headers, timeout=_PROBE_SECONDS)
-        listed: Mapping[str, Any] = response.json()
-    except (requests.RequestException, ValueError) as error:
+        with requests.Session() as session:
+            session.trust_env = trust_env
+            answer = session.get(f'{url}/v1/models', headers=headers, timeout=_PROBE_SECONDS)
+        listed: Mapping[str, Any] = answer.json() if answer.ok else {}
+    except requests.JSONDecodeError:
+        raise ServerError(f'{url}/v1/models does not list models as OpenAI does') from None
+    except requests.RequestException as error:
         raise ServerError(f'cannot reach a server at {url}: {error}') from None
-    if response.status_code != 200:
-        raise ServerError(f'{url}/v1/models answers {response.status_code}')
-    names = [item.get('id') for item in listed.get('data') or []]
+    if not answer.ok:
+        raise ServerError(f'{url}/v1/models answers HTTP {answer.status_code}')
+    names = [str(item.get('id')) for item in listed.get('data') or []]
     if names and model not in names and f'{model}:latest' not in names:
         raise ModelMissing(f'model {model!r} is not served by {url}; it has {", ".join(names)}')

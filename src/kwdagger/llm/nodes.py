@@ -1,0 +1,90 @@
+"""Nodes and pipelines that ship with kwdagger: benchmarks and batches as jobs of a sweep.
+
+What is asked decides the identity of a run; where and how fast it is asked does not.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import kwdagger
+from kwdagger.pipeline.job_view import default_command
+
+_PYTHON = shlex.quote(os.path.basename(sys.executable))
+
+
+class _LlmNode(kwdagger.ProcessNode):
+    """A verb of ``kwdagger llm``; parameters without a value stay off its command line."""
+
+    @property
+    def command(self) -> str:
+        """The shell text that runs the verb."""
+        config: Mapping[str, Any] = self.final_config
+        given = {key: value for key, value in config.items() if value is not None}
+        return default_command(self.executable or '', given)
+
+
+class LlmBatch(_LlmNode):
+    """``kwdagger llm batch``: a file of prompts answered with one model and system message.
+
+    `instances` says where: addresses between commas, or a TOML file with ``[ollama_instances]``.
+    """
+
+    name = 'llm_batch'
+    executable = f'{_PYTHON} -m kwdagger.llm batch --config='
+    in_paths = {'prompts'}
+    out_paths = {'output_dir': 'responses', 'summary': 'summary.json'}
+    primary_out_key = 'summary'
+    algo_params = {
+        'model': None,
+        'system_message': None,
+        'api': 'ollama-chat',
+        'seed': None,
+        'temperature': None,
+        'num_predict': None,
+        'num_ctx': None,
+        'options': None,
+        'format': None,
+        'think': None,
+    }
+    perf_params = {
+        'instances': 'localhost:11434',
+        'parallel': None,
+        'keep_alive': None,
+        'stream': None,
+        'retries': None,
+        'timeout_seconds': None,
+        'wait_seconds': None,
+        'patience_seconds': None,
+        'probe_seconds': None,
+        'requests_per_second': None,
+        'api_key_env': None,
+        'pull': None,
+        'changed': 'ask',
+        'overwrite': None,
+    }
+    resumable = True
+
+    def default_metrics(self) -> list[dict[str, Any]]:
+        """Return what is shown of a batch; how many prompts were answered comes first."""
+        return [
+            {
+                'metric': 'answered_fraction',
+                'objective': 'maximize',
+                'primary': True,
+                'display': True,
+            },
+            {'metric': 'json_fraction', 'objective': 'maximize', 'display': True},
+            {'metric': 'num_cut_short', 'objective': 'minimize', 'display': True},
+            {'metric': 'seconds_mean', 'objective': 'minimize', 'display': True},
+            {'metric': 'words_mean', 'objective': 'maximize', 'display': True},
+        ]
+
+
+def batch_pipeline() -> kwdagger.Pipeline:
+    """Return the pipeline of one batch."""
+    return kwdagger.Pipeline([LlmBatch()])
