@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import scriptconfig as scfg
@@ -11,7 +11,7 @@ import scriptconfig as scfg
 from kwdagger.errors import InvalidValue, UnknownName, did_you_mean
 from kwdagger.llm.testserver.durations import duration_seconds
 from kwdagger.llm.testserver.faults import parse_fault
-from kwdagger.llm.testserver.options import QUEUE_POLICIES, ServerOptions
+from kwdagger.llm.testserver.options import ENGINES, QUEUE_POLICIES, ServerOptions
 from kwdagger.llm.testserver.script import TimingScript
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
 
@@ -56,6 +56,12 @@ class MockConfig(OptionsConfig):
     fault = scfg.Value(
         '', type=str, help='what goes wrong: NAME:key=value,key=value; several with ; between'
     )
+    engine = scfg.Value(
+        'scripted', type=str, help='where tokens come from: a script (scripted), or llamacpp'
+    )
+    gguf = scfg.Value(
+        None, type=str, help='model file of llamacpp; by default a small one with random weights'
+    )
     control = scfg.Value(False, isflag=True, help='serve /_test/: faults, log, reset, restart')
     lifeline = scfg.Value(False, isflag=True, help='end when standard input is closed')
 
@@ -92,12 +98,6 @@ def server_options(config: Mapping[str, Any]) -> ServerOptions:
     Raises:
         UserError: a value that cannot be used.
     """
-    policy = config['queue_policy']
-    if policy not in QUEUE_POLICIES:
-        raise UnknownName(
-            f'--queue_policy={policy}: no such policy{did_you_mean(policy, QUEUE_POLICIES)}; '
-            f'there are {", ".join(QUEUE_POLICIES)}'
-        )
     port = _count(config, 'port', 0)
     if port > _HIGHEST_PORT:
         raise InvalidValue(f'--port is a number from 0 to {_HIGHEST_PORT}, not {port}')
@@ -112,13 +112,15 @@ def server_options(config: Mapping[str, Any]) -> ServerOptions:
         num_parallel=_count(config, 'num_parallel', 1),
         max_loaded_models=_count(config, 'max_loaded_models', 0),
         max_queue=_count(config, 'max_queue', 0),
-        queue_policy=policy,
+        queue_policy=_choice(config, 'queue_policy', QUEUE_POLICIES),
         keep_alive_s=_keep_alive(config['keep_alive']),
         num_ctx=_count(config, 'num_ctx', 1),
         thinking_models=tuple(as_list(config['thinking_models'])),
         thinking_tokens=_count(config, 'thinking_tokens', 1),
         prompt_cache=bool(config['prompt_cache']),
         faults=tuple(parse_fault(text) for text in faults),
+        engine=_choice(config, 'engine', ENGINES),
+        gguf=config['gguf'] or None,
         control=bool(config['control']),
     )
 
@@ -139,6 +141,16 @@ def timing_script(config: Mapping[str, Any]) -> TimingScript:
         slowdown=_amount('slowdown', config['slowdown']),
         **{name: _amount(name, config[name]) for name in names},
     )
+
+
+def _choice(config: Mapping[str, Any], name: str, choices: Sequence[str]) -> str:
+    word = str(config[name])
+    if word not in choices:
+        raise UnknownName(
+            f'--{name}={word}: no such choice{did_you_mean(word, choices)}; '
+            f'there are {", ".join(choices)}'
+        )
+    return word
 
 
 def _amount(name: str, value: Any) -> float:

@@ -90,8 +90,7 @@ class Answering:
                     await sender.send(opening + voice.chunk(piece))
                     opening = b''
                     await self._midway_fault(piece)
-            await sender.send(voice.ending(self._job, self._clock(), self._mishaps.counted))
-            await sender.finish()
+            await sender.finish(voice.ending(self._job, self._clock(), self._mishaps.counted))
         except _BrokenOff:
             self._entry.outcome = 'fault'
         return sender.response
@@ -152,8 +151,7 @@ class Answering:
             await sender.close(reset=rule.name == 'reset')
         else:
             failure = self._voice.failure(_MESSAGE) if rule.name == 'stream_error' else b''
-            await sender.send(failure)
-            await sender.finish()
+            await sender.finish(failure)
         raise _BrokenOff
 
     async def _broken_whole(self, body: bytes) -> web.StreamResponse:
@@ -165,8 +163,7 @@ class Answering:
         if fault in ('reset', 'dropped'):
             await self._sender.close(reset=fault == 'reset')
         else:
-            await self._sender.send(body[: len(body) // _SHOWN_SHARE])
-            await self._sender.finish()
+            await self._sender.finish(body[: len(body) // _SHOWN_SHARE])
         return self._sender.response
 
 

@@ -61,7 +61,7 @@ def rfc3339(seconds: float | None = None) -> str:
         moment = datetime.now(timezone.utc)
     else:
         moment = datetime.fromtimestamp(seconds, timezone.utc)
-    return f'{moment:%Y-%m-%dT%H:%M:%S.%f}Z'
+    return f'{moment.replace(tzinfo=None).isoformat(timespec="microseconds")}Z'
 
 
 class ModelStore:

@@ -24,6 +24,7 @@ class ServerOptions:
         keep_alive_s, num_ctx: where the request does not say.
         thinking_models, thinking_tokens: which models think, and how long.
         prompt_cache: a prompt seen before needs no prefill and is not counted.
+        engine: ``scripted``, or ``llamacpp`` with the model file `gguf` (None: random weights).
         control: whether ``/_test/...`` is served.
     """
 
@@ -43,5 +44,7 @@ class ServerOptions:
     thinking_tokens: int = 4
     prompt_cache: bool = False
     faults: tuple[FaultRule, ...] = ()
+    engine: str = 'scripted'
+    gguf: str | None = None
     control: bool = False
     version: str = '0.0.0-kwdagger'

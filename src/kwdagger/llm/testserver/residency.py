@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from kwdagger.llm.testserver.engines import Engine
 from kwdagger.llm.testserver.refusals import Refusal, server_busy
@@ -148,12 +149,11 @@ class Residency:
 
     def forget_all(self) -> None:
         """Drop every model at once, as the end of the process would."""
-        for task in self._departures:
-            task.cancel()
         for model in self._models.values():
             model.leaving = True
             if model.timer is not None:
                 model.timer.cancel()
+            self._spawn(self._engine.unload(model.name))
         self._models.clear()
         self._changed.set()
 
@@ -241,7 +241,10 @@ class Residency:
         model.leaving = True
         if model.timer is not None:
             model.timer.cancel()
-        task = asyncio.get_running_loop().create_task(self._unload(model))
+        self._spawn(self._unload(model))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._departures.add(task)
         task.add_done_callback(self._departures.discard)
 

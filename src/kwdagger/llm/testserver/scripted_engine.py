@@ -61,7 +61,8 @@ class ScriptedEngine:
             thinking = number < job.thinking_tokens
             turns = number + 1 == job.thinking_tokens
             if last or turns or len(pending) == script.tokens_per_chunk:
-                await sleep_until(deadline)
+                if number:
+                    await sleep_until(deadline)
                 job.output_tokens = number + 1
                 job.eval_ns = time.perf_counter_ns() - first
                 yield Piece(''.join(pending), len(pending), thinking)

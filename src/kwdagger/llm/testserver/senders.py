@@ -53,13 +53,15 @@ class Sender:
         self._held = packets.pop() if self._cuts.random() < 0.5 else b''
         await self._write_apart(packets)
 
-    async def finish(self) -> None:
-        """End the answer as HTTP wants it."""
+    async def finish(self, data: bytes = b'') -> None:
+        """Write `data` and end the answer as HTTP wants it."""
         await self._open()
-        if self._held:
-            await self._write_apart([self._held])
-            self._held = b''
-        await self.response.write_eof()
+        if self._cuts is not None:
+            await self.send(data)
+            await self._write_apart([self._held] if self._held else [])
+            data = self._held = b''
+        self._entry.bytes += len(data)
+        await self.response.write_eof(data)
 
     async def close(self, reset: bool) -> None:
         """End the connection without the end of the answer: by a TCP reset, or as if done."""

@@ -42,7 +42,7 @@ def serve(
 async def _serve(
     options: ServerOptions, announce: Callable[[str], None], lifeline: int | None
 ) -> int:
-    engine: Engine = ScriptedEngine(options.script, options.num_predict)
+    engine = _engine(options)
     backstage = Backstage.of(options, engine)
     listener = Listener(options.host, options.port)
     runner = web.AppRunner(
@@ -63,6 +63,16 @@ async def _serve(
         listener.close()
         await runner.cleanup()
         await engine.close()
+
+
+def _engine(options: ServerOptions) -> Engine:
+    if options.engine == 'scripted':
+        return ScriptedEngine(options.script, options.num_predict)
+    from kwdagger.llm.testserver.llamacpp_engine import LlamaCppEngine
+
+    return LlamaCppEngine(
+        options.gguf, options.num_predict, options.num_parallel, options.prompt_cache
+    )
 
 
 def _end_signal(lifeline: int | None) -> asyncio.Future[int]:
