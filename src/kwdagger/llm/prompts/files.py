@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from kwdagger.llm.prompts.prompt import Prompt
 from kwdagger.llm.prompts.yaml_prompts import read_yaml_prompts
 
@@ -15,4 +17,8 @@ def read_prompts(path: str, prompt_id: str | None = None) -> list[Prompt]:
     Raises:
         UserError: it cannot be read, or an item or line of it is no prompt.
     """
-    return read_yaml_prompts(path, prompt_id)
+    if PurePath(path).suffix.lower() != '.jsonl':
+        return read_yaml_prompts(path, prompt_id)
+    from kwdagger.llm.prompts.jsonl_prompts import read_prompt_lines
+
+    return [line.prompt for line in read_prompt_lines(path)]

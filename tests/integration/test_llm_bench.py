@@ -1,0 +1,451 @@
+"""`kwdagger llm bench` against the scripted server: what is measured, written, refused."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kwdagger.llm import bench
+from kwdagger.llm.records import read_records
+from kwdagger.llm.reporting.result_file import ResultFile, document_text, recomputed_document
+from kwdagger.llm.testserver.embedded import running_server
+
+LOAD_S, FIRST_S, ITL_S = 0.2, 0.03, 0.004
+PROMPTS = 'prompts:\n- {id: short, text: Why?}\n- {id: long, text: Tell me all about it}\n'
+
+
+@pytest.fixture(scope='module')
+def _server():
+    with running_server(
+        models='a,b',
+        catalogue='c',
+        load_s=LOAD_S,
+        first_token_extra_s=FIRST_S,
+        itl_s=ITL_S,
+        pull_s=0.1,
+        num_parallel=4,
+    ) as server:
+        yield server
+
+
+@pytest.fixture
+def server(_server, tmp_path, monkeypatch):
+    """Give the test server as it was at its start, and a folder with a prompt file."""
+    _server.reset()
+    (tmp_path / 'prompts.yaml').write_text(PROMPTS)
+    monkeypatch.chdir(tmp_path)
+    return _server
+
+
+def run(server, *words, prompts='--prompts=prompts.yaml'):
+    """Run the verb in this process; return exit code, stdout, stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            bench.main(argv=[f'--url={server.url}', prompts, *words])
+        except SystemExit as end:
+            code = end.code
+    return code, out.getvalue(), err.getvalue()
+
+
+def result(path='llm_bench.json'):
+    return json.loads(Path(path).read_text())['result']
+
+
+def written():
+    return sorted(path.name for path in Path.cwd().iterdir() if path.name != 'prompts.yaml')
+
+
+def cold_of(trials):
+    return [trial for trial in trials if trial['cold_start']]
+
+
+def warm_of(trials):
+    return [trial for trial in trials if not trial['cold_start']]
+
+
+def test_cold_and_warm_trials_of_two_models(server):
+    code, out, err = run(server, 'a,b', '--cold_trials=3', '--warm_trials=3')
+    assert (code, 'error' in err, 'warning' in err) == (0, False, False)
+    assert len([line for line in out.splitlines() if ' cold ' in line and '3/3' in line]) == 2
+    assert len([line for line in out.splitlines() if '1 at a time' in line]) == 2
+    conditions = result()['conditions']
+    assert [condition['model'] for condition in conditions] == ['a', 'b']
+    for condition in conditions:
+        (path,) = condition['runs']
+        found = result(path)
+        cold, warm = cold_of(found['trials']), warm_of(found['trials'])
+        assert [len(cold), len(warm)] == [3, 6]
+        assert all(trial['status'] == 'ok' for trial in found['trials'])
+        assert all(trial['cold_verified'] is True for trial in cold)
+        assert {trial['trial_id'] for trial in cold} == {'prompts:short'}
+        assert all(trial['load_duration_ns'] >= LOAD_S * 1e9 for trial in cold)
+        assert all(trial['ttft_sec'] >= LOAD_S + FIRST_S for trial in cold)
+        assert all(trial['load_duration_ns'] < LOAD_S * 1e9 for trial in warm)
+        metrics = found['metrics']
+        assert metrics['cold_verified'] is True
+        assert metrics['cold_ttft_min'] >= LOAD_S + FIRST_S
+        assert FIRST_S <= metrics['ttft_mean'] < metrics['cold_ttft_mean']
+        assert (metrics['num_ok_trials'], metrics['cold_num_ok_trials']) == (6, 3)
+
+
+def test_a_server_that_ignores_the_unload_is_not_called_cold(server):
+    server.fault('unload_ignored')
+    code, _, err = run(server, 'a', '--cold_trials=2', '--warm_trials=0', '--reset_timeout_s=0.05')
+    cold = result()['trials']
+    assert code == 0
+    # Nothing was loaded before the first one, so that one was cold.
+    assert [trial['cold_verified'] for trial in cold] == [True, False]
+    assert cold[1]['load_duration_ns'] < LOAD_S * 1e9
+    assert result()['metrics']['cold_verified'] is False
+    assert 'warning: cold trial 1 is not cold: a is still in the memory of' in err
+
+
+def restart_command(server, seconds):
+    call = (
+        'import urllib.request as r; '
+        f'r.urlopen(r.Request("{server.url}/_test/restart", b"{{\\"seconds\\": {seconds}}}"))'
+    )
+    return f"{sys.executable} -c '{call}'"
+
+
+def test_a_restart_by_command_is_waited_for(server):
+    command = restart_command(server, 0.2)
+    code, _, err = run(
+        server, 'a', '--cold_trials=2', '--warm_trials=1', '--cold_reset_cmd', command
+    )
+    assert (code, err) == (0, '')
+    cold = cold_of(result()['trials'])
+    assert [trial['cold_verified'] for trial in cold] == [True, True]
+    assert all(trial['load_duration_ns'] >= LOAD_S * 1e9 for trial in cold)
+    assert result()['config_summary']['cold_reset_cmd'] == command
+
+
+def test_a_command_that_fails_is_a_recorded_error(server):
+    command = 'echo starting; echo no such container >&2; exit 3'
+    code, _out, err = run(
+        server, 'a', '--cold_trials=2', '--warm_trials=1', f'--cold_reset_cmd={command}'
+    )
+    assert code == 1
+    line = f'cold_reset_cmd {command!r} ended with exit code 3: no such container'
+    assert f'warning: cold trial 0: {line}\n' in err
+    assert err.splitlines()[-1].startswith('error: a, 1 at a time: no cold trial succeeded')
+    cold, warm = cold_of(result()['trials']), warm_of(result()['trials'])
+    assert [(trial['status'], trial['error']) for trial in cold] == [('reset_failed', line)] * 2
+    assert all(trial['ttft_sec'] is None and trial['latency_total_sec'] is None for trial in cold)
+    assert [trial['status'] for trial in warm] == ['ok', 'ok']
+    assert result()['metrics']['cold_errors'] == {'reset_failed': 2}
+
+
+def test_a_server_that_does_not_come_back(server):
+    command = restart_command(server, 1.5)
+    code, _, err = run(
+        server,
+        'a',
+        '--cold_trials=1',
+        '--warm_trials=0',
+        '--reset_timeout_s=0.2',
+        '--cold_reset_cmd',
+        command,
+    )
+    assert code == 1
+    assert 'not ready within 0.2 s' in err
+    (trial,) = result()['trials']
+    assert trial['status'] == 'reset_failed'
+    assert set(trial) >= {'prompt_tokens', 'context_len', 'done_reason', 'tokens_per_sec'}
+    wait_until(lambda: answers(server))
+
+
+def test_a_background_process_of_the_command_is_not_waited_for(server):
+    command = f'sleep 60 & echo $! >pid; {restart_command(server, 0)}'
+    code, _, _ = run(server, 'a', '--cold_trials=1', '--warm_trials=0', '--cold_reset_cmd', command)
+    os.kill(int(Path('pid').read_text()), signal.SIGTERM)  # it still runs
+    assert code == 0
+
+
+def test_openai_servers_cannot_unload(server):
+    code, _, err = run(server, 'a', '--api=openai-chat', '--cold_trials=1')
+    assert code == 2
+    assert err == (
+        'error: --api=openai-chat has no call that unloads a model; '
+        'give --cold_reset_cmd, or --cold_trials=0\n'
+    )
+    assert written() == []
+
+
+def test_openai_servers_are_cold_after_a_command(server):
+    code, _, err = run(
+        server,
+        'a',
+        '--api=openai-chat',
+        '--cold_trials=1',
+        '--warm_trials=1',
+        '--cold_reset_cmd',
+        restart_command(server, 0.1),
+    )
+    assert (code, err) == (0, '')
+    (cold,) = cold_of(result()['trials'])
+    assert cold['cold_verified'] is True
+    assert cold['ttft_sec'] >= LOAD_S + FIRST_S
+    assert [trial['trial_id'] for trial in warm_of(result()['trials'])] == [
+        'prompts:short',
+        'prompts:long',
+    ]
+
+
+def test_warm_trials_never_pay_for_the_load(server):
+    code, _, _ = run(server, 'a', '--num_ctx=64', '--warm_trials=2', '--concurrency=2')
+    assert code == 0
+    assert all(trial['load_duration_ns'] < LOAD_S * 1e9 for trial in result()['trials'])
+    assert [trial['trial_idx'] for trial in result()['trials']] == [0, 0, 1, 1]
+
+
+def test_the_result_can_be_computed_again(server):
+    run(server, 'a', '--cold_trials=1', '--slo=ttft:0.5', '--dst_fpath=out/mine.json')
+    file = ResultFile('out/mine.json')
+    assert document_text(recomputed_document(file)) == file.text()
+    with open(file.requests_path) as lines:
+        records = list(read_records(lines, 'requests.jsonl'))
+    assert [record.index for record in records] == list(range(7))
+    assert all(one.sent_ns < next_.sent_ns for one, next_ in itertools.pairwise(records))
+    (item,) = file.read()['info']
+    assert item['properties']['config']['model'] == 'a'
+
+
+def test_levels_of_concurrency_are_one_table(server):
+    code, out, _ = run(server, 'a', '--concurrency=1,2,4', '--num_requests=4', '--quiet')
+    assert code == 0
+    header, *rows = out.splitlines()[:4]
+    assert 'LATENCY' in header
+    assert 'REQUESTS/S' in header
+    assert [row.split()[1] for row in rows] == ['1', '2', '4']
+    metrics = [each['metrics'] for each in result()['conditions']]
+    rates = [each['requests_per_sec']['mean'] for each in metrics]
+    assert rates[0] < rates[1] < rates[2]  # four slots
+    assert [each['num_ok_trials']['mean'] for each in metrics] == [4, 4, 4]
+
+
+def test_repeats_give_intervals_of_run_means(server):
+    code, out, err = run(server, 'a', '--repeats=3', '--warm_trials=1', '--concurrency=1,2')
+    assert code == 0
+    assert ' ±' in out
+    assert [line.rpartition(' ')[2] for line in err.splitlines()] == ['1', '1', '2', '2', '3', '3']
+    for condition in result()['conditions']:
+        runs = [result(path)['metrics']['ttft_mean'] for path in condition['runs']]
+        assert len(runs) == 3
+        found = condition['metrics']['ttft_mean']
+        assert found['mean'] == pytest.approx(sum(runs) / 3)
+        assert found['runs'] == 3
+        assert found['half_width'] > 0
+
+
+@pytest.mark.parametrize(
+    ('mode', 'loads'),
+    [
+        (['--mode=open', '--request_rate=40', '--num_requests=6'], ['40/s']),
+        (['--mode=batch', '--concurrency=2'], ['2 at a time']),
+        (['--mode=trace', '--trace=trace.jsonl', '--trace_speed=2'], ['trace']),
+        (['--mode=sequential', '--duration_s=0.3'], ['1 at a time']),
+    ],
+)
+def test_modes(server, mode, loads):
+    Path('trace.jsonl').write_text('0\n{"timestamp": 0.1}\n{"timestamp": 0.2}\n')
+    code, out, err = run(server, 'a', *mode)
+    assert (code, err) == (0, '')
+    assert all(load in out for load in loads)
+    found = result()
+    assert found['metrics']['num_ok_trials'] == len(found['trials']) > 0
+
+
+def test_a_sweep_goes_from_sequential_to_saturated_to_rates_between(server):
+    code, _, _ = run(
+        server, 'a', '--mode=sweep', '--num_requests=8', '--num_rates=1', '--max_concurrency=4'
+    )
+    assert code == 0
+    loads = [condition['load'] for condition in result()['conditions']]
+    assert loads[:2] == ['sequential', 'saturated']
+    slow, fast = (
+        each['metrics']['requests_per_sec']['mean'] for each in result()['conditions'][:2]
+    )
+    assert [load.rpartition('/')[2] for load in loads[2:]] == (['s'] if fast > slow else [])
+
+
+def test_model_options_reach_the_server(server):
+    code, _, _ = run(server, 'a', '--num_predict=3', '--keep_text', '--warm_trials=1')
+    assert code == 0
+    assert [trial['response_tokens'] for trial in result()['trials']] == [3, 3]
+    assert [trial['done_reason'] for trial in result()['trials']] == ['length', 'length']
+    with open('requests.jsonl') as lines:
+        assert all(json.loads(line)['text'] for line in lines)
+
+
+def test_unique_prefixes_keep_the_prompt_cache_out(server):
+    run(server, 'a', '--cache=bust', '--warm_trials=2', '--warmup=1')
+    asked = [row['prompt'] for row in server.log() if row['path'] == '/api/generate'][1:]
+    assert len(asked) == len(set(asked)) == 5
+    assert {prompt.partition('] ')[2] for prompt in asked} == {'Why?', 'Tell me all about it'}
+    assert result()['config_summary']['cache'] == 'bust'
+
+
+def test_a_missing_model_names_the_command_that_brings_it(server):
+    code, out, err = run(server, 'a,c')
+    assert (code, out) == (2, '')
+    assert err.startswith(f"error: model 'c' is not on {server.url}; bring it with ")
+    assert f'`kwdagger llm pull c --url={server.url}`' in err
+    assert err.count('\n') == 1
+    assert written() == []
+    assert all(row['path'] == '/api/tags' for row in server.log())  # 'a' was not asked
+
+
+def test_a_missing_model_is_pulled_when_asked(server):
+    code, _, err = run(server, 'c', '--pull=missing', '--warm_trials=1')
+    assert code == 0
+    assert err.splitlines()[0] == 'pulling manifest'
+    assert err.splitlines()[-1] == 'success'
+    assert result()['metrics']['num_ok_trials'] == 2
+
+
+def test_single_failures_are_reported_and_no_failure_of_the_run(server):
+    server.fault('error_500', times=1)
+    code, out, err = run(server, 'a', '--warm_trials=2')
+    assert (code, err) == (0, '')
+    assert '3/4' in out
+    assert result()['metrics']['errors'] == {'http_5xx': 1}
+    assert result()['metrics']['error_rate'] == 0.25
+    server.fault('error_500', times=1)
+    code, _, err = run(server, 'a', '--warm_trials=2', '--strict')
+    assert code == 1
+    assert 'error: a, 1 at a time: not every request succeeded (1 http_5xx; first: ' in err
+
+
+@pytest.mark.parametrize('option', [[], ['--max_errors=2']])
+def test_a_run_without_an_answer_has_failed(server, option):
+    server.fault('truncated')
+    code, out, err = run(server, 'a', '--warm_trials=2', *option)
+    assert code == 1
+    assert 'error: a, 1 at a time: no request succeeded (' in err
+    assert '0/' in out
+    assert len(result()['trials']) == (2 if option else 4)
+    assert set(result()['metrics']['errors']) == {'stream_truncated'}
+    assert result()['metrics']['ttft_mean'] is None
+
+
+def test_prompts_may_be_json_lines(server):
+    Path('chat.jsonl').write_text('{"role": "user", "content": "Why?"}\n{"prompt": "How?"}\n')
+    code, _, _ = run(
+        server, 'a', '--api=ollama-chat', '--mode=batch', prompts='--prompts=chat.jsonl'
+    )
+    assert code == 0
+    assert [trial['prompt_text_len'] for trial in result()['trials']] == [4, 4]
+    Path('bad.jsonl').write_text('{"prompt": "How?"}\n{"prompt": \n')
+    code, _, err = run(server, 'a', prompts='--prompts=bad.jsonl')
+    assert (code, err.count('\n')) == (2, 1)
+    assert 'bad.jsonl line 2' in err
+
+
+def test_rows_are_appended(server):
+    for _ in range(2):
+        run(server, 'a', '--warm_trials=1', '--append_jsonl=all/trials.jsonl')
+    rows = [json.loads(line) for line in Path('all/trials.jsonl').read_text().splitlines()]
+    assert [row['trial_id'] for row in rows] == ['prompts:short', 'prompts:long'] * 2
+
+
+@pytest.mark.parametrize(
+    ('words', 'line'),
+    [
+        ([], 'there is no model to measure; write kwdagger llm bench MODEL'),
+        (['a', '--prompt=x'], 'give the prompts as --prompts=FILE or --prompt=TEXT, one of them'),
+        (['a', '--mode=opne'], "--mode=opne: no such mode (did you mean 'open'?)"),
+        (['a', '--mode=open'], '--mode=open needs --request_rate'),
+        (['a', '--mode=open', '--request_rate=1'], 'needs --num_requests or --duration_s'),
+        (['a', '--mode=sweep'], '--mode=sweep needs --num_requests or --duration_s'),
+        (['a', '--mode=trace'], '--mode=trace needs --trace'),
+        (['a', '--mode=trace', '--trace=t.jsonl'], "trace file 't.jsonl' does not exist"),
+        (['a', '--concurrency=two'], "--concurrency: 'two' is no number of that kind"),
+        (['a', '--concurrency=-1'], '--concurrency is 0 or more, not -1'),
+        (['a', '--repeats=0'], '--repeats is 1 or more, not 0'),
+        (['a', '--warm_trials=0'], 'there is nothing to measure'),
+        (['a', '--cold_trials=-1'], 'cold_trials is 0 or more, not -1'),
+        (['a', '--api=olama-chat'], "no such protocol (did you mean 'ollama-chat'?)"),
+        (['a', '--cache=burst'], "cache is allow or bust, not 'burst'"),
+        (['a', '--pull=always'], "pull is missing or never, not 'always'"),
+        (['a', '--slo=tft:1'], "slo 'tft': no such figure (did you mean 'ttft'?)"),
+        (['a', '--slo=ttft:fast'], 'slo ttft: write ttft:SECONDS'),
+        (['a', '--options=[1]'], '--options must be a YAML mapping'),
+        (['a', '--format=xml'], '--format is json or a JSON schema'),
+        (['a', '--think=3'], '--think is true, false or a level'),
+        (['a', '--api_key_env=NO_SUCH_KEY'], 'that environment variable is not set'),
+        (['a', '--total_timeout_s=0'], 'total_seconds is more than 0'),
+        (['a', '--url=127.0.0.1:9'], 'cannot reach a server at http://127.0.0.1:9'),
+        (['a', '--url=http://a..b'], 'is no address of a server'),
+        (['a', '--dst_dpath=prompts.yaml/x'], 'cannot make the folder'),
+        (['a', '--dst_fpath=.'], 'cannot write .'),
+        (['a', '--num_rquests=3'], "unknown option '--num_rquests' (did you mean --num_requests?)"),
+    ],
+)
+def test_bad_input_is_one_line(server, words, line):
+    code, out, err = run(server, *words)
+    assert (code, out) == (2, '')
+    assert line in err
+    assert err.startswith('error: ')
+    assert err.count('\n') == 1
+    assert written() == []
+
+
+@pytest.mark.parametrize(
+    ('text', 'line'),
+    [
+        ('', 'there is no prompt in it'),
+        ('- {id: x}', "prompt 'x' has no `text`"),
+        ('prompts: [', 'prompts.yaml'),
+    ],
+)
+def test_a_bad_prompt_file_is_one_line(server, text, line):
+    Path('prompts.yaml').write_text(text)
+    code, _, err = run(server, 'a')
+    assert (code, err.count('\n')) == (2, 1)
+    assert line in err
+    assert written() == []
+
+
+@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_killed_leaves_no_half_file(server, number):
+    server.fault('stall', seconds=60, after=2)
+    words = ['a', f'--url={server.url}', '--prompts=prompts.yaml', '--append_jsonl=all.jsonl']
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'kwdagger', 'llm', 'bench', *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    wait_until(lambda: any(row['tokens'] for row in server.log()))
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
+    assert said == '' or said == f'stopped by {number.name}: the run under way is not written\n'
+    assert written() == []
+
+
+def answers(server):
+    with contextlib.suppress(OSError):
+        server.log()
+        return True
+    return False
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, 'it never came to that'
+        time.sleep(0.02)
