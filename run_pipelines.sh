@@ -3,7 +3,8 @@
 #
 # On first use this makes a virtual environment (.venv beside this script) and installs
 # kwdagger into it. PYTHON=/path/to/python3 chooses the interpreter,
-# KWDAGGER_EXAMPLE_FILE=/path/to/file adds a file of yours to the compression sweep.
+# KWDAGGER_EXAMPLE_FILE=/path/to/file adds a file of yours to the compression sweep,
+# OLLAMA_URL=http://HOST:11434 lets ollama_benchmark measure that server and not an embedded one.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 venv=$here/.venv
@@ -16,7 +17,7 @@ die() {
 
 # Make the virtual environment and install, unless that was done for this pyproject.toml.
 install_once() {
-    local stamp=$venv/.installed_for
+    local stamp=$venv/.installed_llm_plot_for
     if [[ -x $venv/bin/kwdagger && -f $stamp ]] && cmp -s "$stamp" "$here/pyproject.toml"; then
         return
     fi
@@ -27,7 +28,7 @@ install_once() {
         || die "$python has no venv module (on Debian and Ubuntu: apt install python3-venv)"
     echo "Installing into $venv ..."
     [[ -x $venv/bin/python ]] || "$python" -m venv "$venv" || die "cannot make $venv"
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e "$here" \
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e "${here}[llm,plot]" \
         || die 'pip cannot install the project (its messages are above)'
     cp "$here/pyproject.toml" "$stamp"
 }
@@ -36,7 +37,7 @@ if [[ -n ${KWDAGGER_EXAMPLE_FILE:-} ]]; then
     [[ -f $KWDAGGER_EXAMPLE_FILE ]] || die "no such file: $KWDAGGER_EXAMPLE_FILE"
     KWDAGGER_EXAMPLE_FILE=$(realpath "$KWDAGGER_EXAMPLE_FILE")
 fi
-(($#)) || set -- gather twostage compression
+(($#)) || set -- gather twostage compression ollama_benchmark
 for name; do
     [[ -x $here/examples/$name/run.sh ]] || die "no such example: $name"
 done
