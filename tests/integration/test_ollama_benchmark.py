@@ -15,6 +15,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
 from kwdagger.llm.testserver.embedded import running_server
 
 REPO = Path(__file__).resolve().parents[2]
@@ -254,6 +255,7 @@ def test_the_blocks_of_the_tutorial_plan_run_and_aggregate(tutorial):
 
     again = tutorial.paste(SCHEDULE.replace('--run=0', '--run=1'), HOSTNAME='cellar')
     assert 'nothing to do: 2 of 2 jobs are done' in again
+    assert 'out of date' not in again
 
 
 def check_report(report, cold, warm, tokens=TOKENS):

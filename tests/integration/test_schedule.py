@@ -200,6 +200,13 @@ def test_changed_code_input_and_command_are_reported_kept_and_redone_when_asked(
     assert '3 because command changed' in schedule('--run=1').stdout
 
 
+def test_other_performance_parameters_put_nothing_out_of_date(work):
+    schedule('--run=1')
+    more = schedule('--run=1', '--rerun=stale', params=f'{PARAMS}        gen.workers: 4\n')
+    assert 'nothing to do: 9 of 9 jobs are done' in more.stdout
+    assert 'out of date' not in more.stdout
+
+
 def test_upstream_that_ran_again_makes_dependants_stale(work):
     schedule('--run=1')
     next(Path('results/gen').glob('*/gen.json')).unlink()

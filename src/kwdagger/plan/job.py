@@ -76,6 +76,17 @@ class Job:
             return default_command(node.executable or '', self.final_config())
         return node.bound_to(self).command_text()
 
+    @property
+    def compared_command(self) -> str:
+        """The command without performance parameters: what a finished result is held against.
+
+        A command that the user renders cannot be taken apart; it is compared as a whole.
+        """
+        if type(self.node).command is not JobView.command:
+            return self.command
+        told = {name: value for name, value in self.final_config().items() if name not in self.perf}
+        return default_command(self.node.executable or '', told)
+
     def final_config(self) -> dict[str, Value]:
         """Return every value that reaches the command line."""
         final = dict(self.explicit)

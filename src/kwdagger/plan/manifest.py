@@ -147,7 +147,7 @@ def plan_fingerprints(plan: Plan, reader: Fingerprints) -> dict[str, dict[str, V
                 else reader.stat(path)
                 for path in external_inputs(job)
             },
-            'command': hash_id(job.command.replace(job.root, ROOT_TOKEN)),
+            'command': hash_id(job.compared_command.replace(job.root, ROOT_TOKEN)),
         }
         for name, job in plan.jobs.items()
     }
