@@ -16,6 +16,7 @@ VERBS = {
     'batch': 'answer every prompt of a file once, over many servers; resumes',
     'print': 'print the prompts and answers of a batch',
     'merge': 'collect the JSON inside the answers of a batch into one list',
+    'serve': 'one Ollama server for each GPU of this machine; lists and stops exactly those',
     'mock': 'a test server that speaks the Ollama and OpenAI protocols',
     'report': 'tables of what was measured; figures computed again from their rows',
 }

@@ -23,7 +23,7 @@ from kwdagger.llm.kubernetes.load_job import LoadSpec, check_load, load_job
 from kwdagger.llm.kubernetes.pods import Document
 from kwdagger.llm.kubernetes.server_spec import OLLAMA_PORT, ServerSpec, Volume, check_spec
 from kwdagger.llm.kubernetes.yaml_documents import file_names, write_documents, yaml_text
-from kwdagger.specs.options import OptionsConfig, as_list, as_mapping, run_verb
+from kwdagger.specs.options import OptionsConfig, as_list, as_mapping, as_pairs, run_verb
 
 _ACTIONS = ('render', 'up', 'down')
 
@@ -191,15 +191,15 @@ def read_spec(config: Mapping[str, Any]) -> ServerSpec:
         ready=ready,
         replicas=config['replicas'],
         port=config['port'],
-        requests=pairs(config['requests'], 'requests'),
-        limits=pairs(config['limits'], 'limits'),
+        requests=as_pairs(config['requests'], 'requests'),
+        limits=as_pairs(config['limits'], 'limits'),
         gpus=config['gpus'],
         gpu_resource=config['gpu_resource'],
         volume=Volume(
             config['volume'], config['volume_size'], config['storage_class'], config['host_path']
         ),
         models_path=config['models_path'],
-        environment=pairs(config['env'], 'env'),
+        environment=as_pairs(config['env'], 'env'),
         service_type=config['service_type'],
         wait_seconds=config['wait_seconds'],
         start_seconds=config['start_seconds'],
@@ -228,21 +228,6 @@ def read_chart(config: Mapping[str, Any]) -> Chart:
         {name: '' if path is None else str(path) for name, path in names.items()},
         as_mapping(config['helm_values'], 'helm_values'),
     )
-
-
-def pairs(option: Any, name: str) -> dict[str, str]:
-    """Return an option as texts by name, from ``a=1,b=2`` as kubectl takes it, or from YAML.
-
-    Raises:
-        InvalidValue: a part without ``=``. InvalidType: YAML of another kind.
-    """
-    if isinstance(option, str) and '=' in option and not option.lstrip().startswith('{'):
-        parts = [part.partition('=') for part in as_list(option)]
-        bad = next((key for key, equals, _ in parts if not equals or not key), None)
-        if bad is not None:
-            raise InvalidValue(f'--{name} is a list such as a=1,b=2; {bad!r} has no value')
-        return {key.strip(): value.strip() for key, _, value in parts}
-    return {str(key): str(value) for key, value in as_mapping(option, name).items()}
 
 
 if __name__ == '__main__':

@@ -52,6 +52,21 @@ def as_mapping(value: Any, name: str) -> dict[str, Any]:
     return dict(value)
 
 
+def as_pairs(value: Any, name: str) -> dict[str, str]:
+    """Return an option as texts by name, from ``a=1,b=2``, a YAML mapping or a mapping.
+
+    Raises:
+        InvalidValue: a part without ``=``. InvalidType: YAML of another kind.
+    """
+    if isinstance(value, str) and '=' in value and not value.lstrip().startswith('{'):
+        parts = [part.partition('=') for part in as_list(value)]
+        bad = next((key for key, equals, _ in parts if not equals or not key), None)
+        if bad is not None:
+            raise InvalidValue(f'--{name} is a list such as a=1,b=2; {bad!r} has no value')
+        return {key.strip(): text.strip() for key, _, text in parts}
+    return {str(key): str(text) for key, text in as_mapping(value, name).items()}
+
+
 class OptionsConfig(scfg.DataConfig):
     """Options as attributes, items and command-line flags.
 

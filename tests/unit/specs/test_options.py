@@ -4,7 +4,7 @@ import pytest
 import scriptconfig as scfg
 
 from kwdagger.errors import InvalidType
-from kwdagger.specs.options import OptionsConfig, as_list, as_mapping, run_verb
+from kwdagger.specs.options import OptionsConfig, as_list, as_mapping, as_pairs, run_verb
 
 
 class Options(OptionsConfig):
@@ -105,3 +105,18 @@ def test_as_mapping():
     assert as_mapping(None, 'x') == {}
     with pytest.raises(InvalidType, match='--x must be a YAML mapping'):
         as_mapping('[1]', 'x')
+
+
+@pytest.mark.parametrize(
+    ('option', 'expected'),
+    [
+        (None, {}),
+        ('cpu=2,memory=4Gi', {'cpu': '2', 'memory': '4Gi'}),
+        ('cpu=2', {'cpu': '2'}),
+        ('{cpu: 2, memory: 4Gi}', {'cpu': '2', 'memory': '4Gi'}),
+        ('{A: "x=1,y=2"}', {'A': 'x=1,y=2'}),
+        ({'cpu': 0.5}, {'cpu': '0.5'}),
+    ],
+)
+def test_pairs(option, expected):
+    assert as_pairs(option, 'requests') == expected

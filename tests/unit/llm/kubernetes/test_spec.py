@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kwdagger.errors import UserError
-from kwdagger.llm.k8s import forwarded_port, main, pairs, read_spec
+from kwdagger.llm.k8s import forwarded_port, main, read_spec
 from kwdagger.llm.kubernetes.server_spec import check_spec
 
 BAD = [
@@ -73,21 +73,6 @@ def test_one_line_says_what_cannot_be(words, answer, capsys, monkeypatch):
     assert answer in shown.err
     assert shown.err.startswith('error: ')
     assert shown.err.count('\n') == 1
-
-
-@pytest.mark.parametrize(
-    ('option', 'expected'),
-    [
-        (None, {}),
-        ('cpu=2,memory=4Gi', {'cpu': '2', 'memory': '4Gi'}),
-        ('cpu=2', {'cpu': '2'}),
-        ('{cpu: 2, memory: 4Gi}', {'cpu': '2', 'memory': '4Gi'}),
-        ('{A: "x=1,y=2"}', {'A': 'x=1,y=2'}),
-        ({'cpu': 0.5}, {'cpu': '0.5'}),
-    ],
-)
-def test_amounts_as_kubectl_or_yaml_spells_them(option, expected):
-    assert pairs(option, 'requests') == expected
 
 
 @pytest.mark.parametrize(
