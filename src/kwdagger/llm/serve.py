@@ -21,8 +21,6 @@ from kwdagger.llm.servers.server_table import server_table
 from kwdagger.llm.servers.starting import ServerEnded, start_servers
 from kwdagger.specs.options import OptionsConfig, as_list, as_pairs, run_verb
 
-_GRACE_SECONDS = 10.0
-
 
 class ServeConfig(OptionsConfig):
     """Start one Ollama server for each GPU; list and stop exactly those."""
@@ -50,6 +48,7 @@ class ServeConfig(OptionsConfig):
     stop = scfg.Value(
         False, isflag=True, type=str, help='stop our servers, or those on these ports'
     )
+    grace_seconds = scfg.Value(10.0, type=float, help='--stop: from TERM to KILL')
     write_config = scfg.Value(None, type=str, help='write a configuration of llm batch for them')
     model = scfg.Value('llama3.2', type=str, help='the model in that configuration')
     system_message = scfg.Value('', type=str, help='the system message in it')
@@ -71,6 +70,9 @@ def serve(config: Mapping[str, Any]) -> int:
     Raises:
         UserError: options that cannot work; nothing was started or stopped.
     """
+    for name in ('stagger', 'wait_seconds', 'grace_seconds'):
+        if not 0 <= config[name] < float('inf'):
+            raise InvalidValue(f'--{name} is a number of seconds, not {config[name]!r}')
     folder = server_folder(config['state_dir'])
     stop, status = config['stop'] not in (False, 'False'), config['status'] or config['list']
     if stop and status:
@@ -78,7 +80,7 @@ def serve(config: Mapping[str, Any]) -> int:
     if (stop or status) and config['num'] is not None:
         raise InvalidValue('--num starts servers; --stop=PORT,... stops some of them')
     if stop:
-        return stop_servers(folder, config['stop'])
+        return stop_servers(folder, config['stop'], config['grace_seconds'])
     if status:
         return show_servers(look_at(folder.records()), config['json'])
     return start(config, folder)
@@ -119,9 +121,6 @@ def read_plans(config: Mapping[str, Any], folder: ServerFolder) -> list[ServerPl
     Raises:
         InvalidValue: numbers that cannot be.
     """
-    for name in ('stagger', 'wait_seconds'):
-        if not 0 <= config[name] < float('inf'):
-            raise InvalidValue(f'--{name} is a number of seconds, not {config[name]!r}')
     settings = Settings(
         config['host'],
         config['keep_alive'],
@@ -174,7 +173,7 @@ def show_servers(found: list[ServerHealth], as_json: bool) -> int:
     return 0 if all(server.state == 'answers' for server in found) else 1
 
 
-def stop_servers(folder: ServerFolder, ports: Any) -> int:
+def stop_servers(folder: ServerFolder, ports: Any, grace_seconds: float) -> int:
     """Stop our servers, or those on some ports; return 1 where one could not be ended.
 
     Raises:
@@ -186,7 +185,7 @@ def stop_servers(folder: ServerFolder, ports: Any) -> int:
         stuck = 0
         for record in (records[port] for port in wanted):
             lived = bool(record.group.members())
-            if not record.group.end(_GRACE_SECONDS):
+            if not record.group.end(grace_seconds):
                 sys.stderr.write(
                     f'error: process {record.pid} on port {record.port} does not end\n'
                 )

@@ -181,7 +181,7 @@ def _without_usage(cls: type[OptionsConfig], words: list[str], options: Mapping[
 def _usage_error(cls: type[OptionsConfig], text: str, words: Sequence[str]) -> str:
     message = text.splitlines()[-1].partition('error: ')[2] or text.splitlines()[-1]
     if wrong := _BAD_NUMBER.match(message):
-        return f'--{_option_of(wrong[2], words)} is {_NUMBERS[wrong[1]]}, not {wrong[2]!r}'
+        return f'--{_option_of(cls, wrong[2], words)} is {_NUMBERS[wrong[1]]}, not {wrong[2]!r}'
     unknown = message.partition('unrecognized arguments: ')[2].split(' ')[0]
     if not unknown:
         return message
@@ -190,13 +190,22 @@ def _usage_error(cls: type[OptionsConfig], text: str, words: Sequence[str]) -> s
     return f'unknown option {unknown.partition("=")[0]!r}{nearest.replace("mean ", "mean --")}'
 
 
-def _option_of(value: str, words: Sequence[str]) -> str:
+def _option_of(cls: type[OptionsConfig], value: str, words: Sequence[str]) -> str:
     """Return the option that was given `value`: the parser's message leaves it out."""
     for before, word in zip(['', *words], words, strict=False):
         name, equals, given = word.partition('=')
-        if word == value or (equals and given == value):
-            return (name if equals else before).lstrip('-').replace('-', '_')
-    return 'option'
+        if equals and given == value:
+            return name.lstrip('-').replace('-', '_')
+        if word == value and before.startswith('--') and '=' not in before:
+            return before.lstrip('-').replace('-', '_')
+    numbers = (name for name, option in cls.__default__.items() if _is_placed_number(option))
+    return next(numbers, 'option')
+
+
+def _is_placed_number(option: Any) -> bool:
+    """Whether a number that stands by itself on the command line may be that option's."""
+    placed = getattr(option, 'position', None) is not None
+    return placed and getattr(option, 'type', None) in (int, float)
 
 
 def _check_flag(cls: type[OptionsConfig], name: str, value: Any) -> None:

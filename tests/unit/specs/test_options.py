@@ -120,3 +120,26 @@ def test_as_mapping():
 )
 def test_pairs(option, expected):
     assert as_pairs(option, 'requests') == expected
+
+
+class Numbers(OptionsConfig):
+    """A number that may stand by itself, and one that may not."""
+
+    num = scfg.Value(1, type=int, position=1, help='how many')
+    rate = scfg.Value(1.0, type=float, help='how fast')
+
+
+@pytest.mark.parametrize(
+    ('argv', 'line'),
+    [
+        (['four'], "error: --num is a whole number, not 'four'\n"),
+        (['--num=four'], "error: --num is a whole number, not 'four'\n"),
+        (['--num', 'four'], "error: --num is a whole number, not 'four'\n"),
+        (['--rate=2', 'four'], "error: --num is a whole number, not 'four'\n"),
+        (['2', '--rate', 'four'], "error: --rate is a number, not 'four'\n"),
+    ],
+)
+def test_a_number_that_is_none_names_its_option(argv, line, capsys):
+    with pytest.raises(SystemExit):
+        run_verb(Numbers, lambda config: 0, argv, {})
+    assert capsys.readouterr().err == line

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from shlex import join
 
 from kwdagger.errors import MissingFile
@@ -92,14 +92,15 @@ def port_forward_call(spec: ServerSpec, cluster: Cluster, local_port: int) -> Ca
     return kubectl.call('port-forward', target, f'{local_port}:{spec.port}')
 
 
-def run_calls(calls: Iterable[Call]) -> int:
+def run_calls(calls: Sequence[Call]) -> int:
     """Run calls until one fails; return its exit code, having said so in one line, or 0.
 
     Raises:
         MissingFile: a program is not on PATH; none of the calls has been run.
     """
-    found = [replace(call, argv=(_program(call.argv[0]), *call.argv[1:])) for call in calls]
-    for call in found:
+    for name in dict.fromkeys(call.argv[0] for call in calls):
+        _check_program(name)
+    for call in calls:
         sys.stdout.flush()
         code = subprocess.run(
             call.argv,
@@ -115,11 +116,9 @@ def run_calls(calls: Iterable[Call]) -> int:
     return 0
 
 
-def _program(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
+def _check_program(name: str) -> None:
+    if shutil.which(name) is None:
         raise MissingFile(f'{name} is not on PATH: see {_INSTALL[name]}; `render` needs none')
-    return path
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ BAD = [
     ('render --model=m --create_namespace', '--create_namespace needs --namespace=NAME'),
     ('render --model=m --image=:x', '--image is an image reference'),
     ('render --model=m --replicas=-1', '--replicas is a number from 0 to 10000, not -1'),
-    ('render --model=m --replicas=two', "invalid int value: 'two'"),
+    ('render --model=m --replicas=two', "--replicas is a whole number, not 'two'"),
     ('render --model=m --gpus=-1', '--gpus is a number'),
     ('render --model=m --port=0', '--port is a number from 1 to 65535, not 0'),
     ('render --model=m --wait_seconds=0', '--wait_seconds is a number'),
