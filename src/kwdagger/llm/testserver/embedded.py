@@ -81,7 +81,8 @@ def running_server(**options: Any) -> Iterator[RunningServer]:
     The child ends with the block and also when this process ends, however that happens.
 
     Args:
-        options: names of the command line without dashes; lists become ``a,b``.
+        options: names of the command line without dashes; lists become ``a,b``, or
+            ``a;b`` for `fault`.
 
     Raises:
         InvalidValue: an option that the server does not take.
@@ -106,13 +107,13 @@ def running_server(**options: Any) -> Iterator[RunningServer]:
 
 
 def _command(options: dict[str, Any]) -> list[str]:
-    flags = [f'--{name}={_word(value)}' for name, value in options.items() if value is not None]
+    flags = [f'--{name}={_word(value, name)}' for name, value in options.items()]
     return [sys.executable, '-m', 'kwdagger.llm', 'mock', '--control', '--lifeline', *flags]
 
 
-def _word(value: Any) -> str:
+def _word(value: Any, name: str) -> str:
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return ','.join(map(str, value))
+        return (';' if name == 'fault' else ',').join(map(str, value))
     return str(value)
 
 

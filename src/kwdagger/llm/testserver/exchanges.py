@@ -45,7 +45,7 @@ class Exchange:
         if keep_alive == 0 and self._strike('unload', question):
             keep_alive = None
         voice = self._dialect.voice(question)
-        if not question.prompt and question.keep_alive_s == 0:
+        if question.is_idle and question.keep_alive_s == 0:
             if keep_alive == 0:
                 self._backstage.residency.expire(question.model)
             return self._whole(voice, voice.idle('unload', self._clock()))
@@ -54,7 +54,7 @@ class Exchange:
             wish, partial(self._load_fails, question)
         ) as model:
             entry.ready_ns = time.perf_counter_ns()
-            if not question.prompt:
+            if question.is_idle:
                 return self._whole(voice, voice.idle('load', self._clock()))
             async with self._backstage.residency.slot(model) as slot:
                 entry.slot, entry.start_ns = slot, time.perf_counter_ns()

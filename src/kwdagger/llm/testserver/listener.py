@@ -13,6 +13,7 @@ from aiohttp import web
 from kwdagger.errors import InvalidValue
 
 _BACKLOG = 2048
+_LOOPBACK = {'0.0.0.0': '127.0.0.1', '::': '::1'}
 
 
 class Listener:
@@ -21,6 +22,7 @@ class Listener:
     def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._port = port
+        self._address = host
         self._protocol: web.Server | None = None
         self._server: asyncio.Server | None = None
         self._again: asyncio.Task[None] | None = None
@@ -28,9 +30,9 @@ class Listener:
     @property
     def url(self) -> str:
         """The address of clients, valid once started."""
-        host = f'[{self._host}]' if ':' in self._host else self._host
-        shown = {'0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host)
-        return f'http://{shown}:{self._port}'
+        address = _LOOPBACK.get(self._address, self._address)
+        host = f'[{address}]' if ':' in address else address
+        return f'http://{host}:{self._port}'
 
     async def start(self, protocol: web.Server) -> None:
         """Begin to accept connections.
@@ -41,7 +43,7 @@ class Listener:
         self._protocol = protocol
         await self._listen()
         assert self._server is not None
-        self._port = self._server.sockets[0].getsockname()[1]
+        self._address, self._port = self._server.sockets[0].getsockname()[:2]
 
     async def refuse(self, seconds: float, keep: asyncio.BaseTransport | None = None) -> None:
         """Refuse connections for so long and reset all open ones but `keep`.

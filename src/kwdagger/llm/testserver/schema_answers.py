@@ -60,9 +60,9 @@ def _value(
 def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
     for _ in range(_DEEPEST):
         reference = schema.get('$ref') if isinstance(schema, Mapping) else None
-        if not isinstance(reference, str) or not reference.startswith('#/'):
+        if not isinstance(reference, str) or not reference.startswith('#'):
             break
         schema = root
-        for part in reference[2:].split('/'):
+        for part in filter(None, reference[1:].split('/')):
             schema = schema.get(part) if isinstance(schema, Mapping) else None
     return schema if isinstance(schema, Mapping) else {}

@@ -6,9 +6,11 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 
+from kwdagger.errors import InvalidValue
 from kwdagger.llm.testserver.backstage import Backstage
 from kwdagger.llm.testserver.engines import Engine
 from kwdagger.llm.testserver.front import application
@@ -87,12 +89,26 @@ def _end_signal(lifeline: int | None) -> asyncio.Future[int]:
     loop.add_signal_handler(signal.SIGTERM, finish, 0)
     loop.add_signal_handler(signal.SIGINT, finish, 128 + signal.SIGINT)
     if lifeline is not None:
-        os.set_blocking(lifeline, False)
-
-        def listen() -> None:
-            if not os.read(lifeline, 4096):
-                loop.remove_reader(lifeline)
-                finish(0)
-
-        loop.add_reader(lifeline, listen)
+        _watch(lifeline, partial(finish, 0))
     return end
+
+
+def _watch(lifeline: int, gone: Callable[[], None]) -> None:
+    """Call `gone` once the other end of the descriptor is closed.
+
+    Raises:
+        InvalidValue: it is nothing that another process can hold open.
+    """
+    loop = asyncio.get_running_loop()
+
+    def listen() -> None:
+        if not os.read(lifeline, 4096):
+            loop.remove_reader(lifeline)
+            gone()
+
+    try:
+        loop.add_reader(lifeline, listen)
+    except OSError:
+        raise InvalidValue(
+            '--lifeline needs a pipe as standard input, held open by whoever uses the server'
+        ) from None

@@ -54,6 +54,7 @@ class OllamaDialect:
             keep_alive_s=_keep_alive(found.get('keep_alive')),
             num_predict=whole_number(options.get('num_predict'), 'num_predict'),
             num_ctx=whole_number(options.get('num_ctx'), 'num_ctx'),
+            is_idle=not (messages_of(found) if self._is_chat else prompt),
             context_tokens=len(context) if isinstance(context, list) else 0,
             think=None if found.get('think') is None else bool(found['think']),
             format=found.get('format') or None,

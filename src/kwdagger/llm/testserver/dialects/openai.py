@@ -54,6 +54,7 @@ class OpenAIDialect:
             options={key: found[key] for key in _OPTIONS if found.get(key) is not None},
             stream=bool(found.get('stream')),
             num_predict=whole_number(limit, 'max_tokens'),
+            think=None if self._is_chat else False,
             format=_format(found.get('response_format')),
             include_usage=bool(stream_options.get('include_usage')),
         )

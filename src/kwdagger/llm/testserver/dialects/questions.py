@@ -17,7 +17,8 @@ class Question:
 
     Attributes:
         model: its name with its tag; asked_model: as the client wrote it.
-        prompt: all text that the model sees; empty: the request only loads or unloads.
+        prompt: all text that the model sees. is_idle: nothing is asked; the request only loads
+            or unloads.
         own_prompt: the user's text of it, for the log.
         keep_alive_s: None where the request does not say. num_predict, num_ctx: likewise.
         context_tokens: tokens of an earlier exchange that count as prompt.
@@ -34,6 +35,7 @@ class Question:
     keep_alive_s: float | None = None
     num_predict: int | None = None
     num_ctx: int | None = None
+    is_idle: bool = False
     context_tokens: int = 0
     think: bool | None = None
     format: Any = None
