@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import scriptconfig as scfg
 
 from kwdagger.results.process_context import ProcessContext
 from kwdagger.specs.options import OptionsConfig, run_verb
+
+if TYPE_CHECKING:
+    from kwdagger.llm.trials.benchmark import Groups
 
 
 class BenchConfig(OptionsConfig):
@@ -92,10 +96,9 @@ def measure(config: Mapping[str, Any]) -> int:
         UserError: bad options, or a server that cannot be measured; nothing is written then.
     """
     from kwdagger.llm.engine.interrupts import LoadInterrupted
-    from kwdagger.llm.reporting.bench_table import bench_table
     from kwdagger.llm.trials.bench_options import read_options
     from kwdagger.llm.trials.bench_runs import prepare, run_all
-    from kwdagger.llm.trials.benchmark import bench_rows, by_condition, failures, write_comparison
+    from kwdagger.llm.trials.benchmark import by_condition, failures, write_comparison
 
     say = _silent if config['quiet'] else _to_stderr
     bench = read_options(config)
@@ -109,10 +112,25 @@ def measure(config: Mapping[str, Any]) -> int:
     groups = by_condition(measured)
     if not bench.is_single_run:
         write_comparison(bench.path, groups, context.stop(), bench.settings.summary())
-    sys.stdout.write(f'{bench_table(bench_rows(groups))}wrote {bench.path}\n')
-    for line in (failed := failures(measured)):
+    print_figures(groups)
+    sys.stdout.write(f'wrote {bench.path}\n')
+    failed = failures(measured)
+    for line in failed:
         _to_stderr(f'error: {line}')
     return 1 if failed else 0
+
+
+def print_figures(groups: Groups) -> None:
+    """Print the table, and below it what must be said beside the figures."""
+    from kwdagger.llm.reporting.bench_table import bench_table
+    from kwdagger.llm.trials.benchmark import bench_rows
+    from kwdagger.llm.trials.remarks import client_remarks, remarks_on
+
+    metrics = {key: [each.result.metrics for each in runs] for key, runs in groups.items()}
+    lines = [line for key, runs in metrics.items() for line in remarks_on(*key, runs)]
+    lines += client_remarks(list(chain.from_iterable(metrics.values())))
+    sys.stdout.write(bench_table(bench_rows(groups)))
+    sys.stdout.write(''.join(f'{line}\n' for line in lines))
 
 
 def _to_stderr(line: str) -> None:

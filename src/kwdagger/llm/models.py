@@ -11,7 +11,6 @@ from typing import Any
 import scriptconfig as scfg
 
 from kwdagger.llm.engine.model_entries import ModelEntry
-from kwdagger.llm.engine.ollama_api import OllamaApi
 from kwdagger.llm.reporting.model_tables import disk_table, memory_table
 from kwdagger.specs.options import OptionsConfig, run_verb
 
@@ -44,6 +43,8 @@ def list_models(config: Mapping[str, Any]) -> int:
     Raises:
         UserError: the server cannot be reached, or is no Ollama server.
     """
+    from kwdagger.llm.engine.ollama_api import OllamaApi  # requests takes its time
+
     with OllamaApi(config['url'], trust_env=config['trust_env']) as api:
         on_disk, in_memory = api.tags(), api.ps()
     if config['json']:

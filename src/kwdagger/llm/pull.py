@@ -9,8 +9,6 @@ from typing import Any
 import scriptconfig as scfg
 
 from kwdagger.errors import InvalidValue
-from kwdagger.llm.engine.ollama_api import OllamaApi
-from kwdagger.llm.trials.pull_progress import PullProgress
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
 
 
@@ -41,6 +39,9 @@ def pull_models(config: Mapping[str, Any]) -> int:
     Raises:
         UserError: no model was named, the server cannot be reached, or it has no such model.
     """
+    from kwdagger.llm.engine.ollama_api import OllamaApi  # requests takes its time
+    from kwdagger.llm.reporting.pull_progress import PullProgress
+
     models = as_list(config['model'])
     if not models:
         raise InvalidValue('no model is named; write kwdagger llm pull MODEL')

@@ -10,7 +10,6 @@ import scriptconfig as scfg
 
 from kwdagger.errors import InvalidValue
 from kwdagger.llm.engine.model_entries import has_model
-from kwdagger.llm.engine.ollama_api import OllamaApi
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
 
 
@@ -43,6 +42,8 @@ def unload_models(config: Mapping[str, Any]) -> int:
     Raises:
         UserError: the server cannot be reached, or a bad time limit.
     """
+    from kwdagger.llm.engine.ollama_api import OllamaApi  # requests takes its time
+
     seconds = config['timeout_s']
     if not seconds >= 0:
         raise InvalidValue(f'--timeout_s is 0 or more, not {seconds}')

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kwdagger.errors import InvalidValue
+from kwdagger.llm.reporting.pull_progress import PullProgress
 from kwdagger.llm.trials.administration import administration
 from kwdagger.llm.trials.bench_options import RESULT_NAME, Bench
 from kwdagger.llm.trials.benchmark import Measured, sweep
 from kwdagger.llm.trials.conditions import PlannedRun, conditions_of, run_order
 from kwdagger.llm.trials.load_plans import limits, stops
-from kwdagger.llm.trials.pull_progress import PullProgress
 from kwdagger.llm.trials.run import TrialResult, run_trials
 
 _RUNS_FOLDER = 'runs'

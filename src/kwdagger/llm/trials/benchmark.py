@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from kwdagger.llm.engine.sweep import sweep_plan
 from kwdagger.llm.metrics.definitions import DEFINITIONS
@@ -26,6 +26,10 @@ class Measured:
 
     run: PlannedRun
     result: TrialResult
+
+
+Groups: TypeAlias = Mapping[tuple[str, str], Sequence[Measured]]
+"""Runs by model and load."""
 
 
 def sweep(
@@ -54,7 +58,7 @@ def _cold_once(condition: Condition, rates: Sequence[float | None]) -> Condition
     return replace(condition, settings=replace(condition.settings, cold_trials=0))
 
 
-def by_condition(measured: Iterable[Measured]) -> dict[tuple[str, str], list[Measured]]:
+def by_condition(measured: Iterable[Measured]) -> Groups:
     """Return the runs by model and load, in the order in which these were asked for."""
     found: dict[tuple[str, str], list[Measured]] = {}
     for each in sorted(measured, key=lambda each: (each.run.place, each.run.repeat)):
@@ -63,7 +67,7 @@ def by_condition(measured: Iterable[Measured]) -> dict[tuple[str, str], list[Mea
     return found
 
 
-def bench_rows(groups: Mapping[tuple[str, str], Sequence[Measured]]) -> list[BenchRow]:
+def bench_rows(groups: Groups) -> list[BenchRow]:
     """Return the lines of a table: for each condition its cold trials, then its load."""
     rows = []
     for (model, load), runs in groups.items():
@@ -106,7 +110,7 @@ def failures(measured: Iterable[Measured]) -> list[str]:
 
 def write_comparison(
     path: str,
-    groups: Mapping[tuple[str, str], Sequence[Measured]],
+    groups: Groups,
     info: Mapping[str, Any],
     config_summary: Mapping[str, Any],
 ) -> None:

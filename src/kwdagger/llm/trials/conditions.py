@@ -54,10 +54,13 @@ def conditions_of(
     for model in models:
         own = replace(settings, model=model)
         for number, plan in enumerate(plans):
-            cold_trials = 0 if number else own.cold_trials
-            found.append(
-                Condition(load_text(plan), replace(own, load=plan, cold_trials=cold_trials))
+            under_load = replace(
+                own,
+                load=plan,
+                concurrency=plan.concurrency,
+                cold_trials=0 if number else own.cold_trials,
             )
+            found.append(Condition(load_text(plan), under_load))
         if not plans:
             found.append(Condition(workers_text(settings.concurrency), own))
     return found

@@ -14,6 +14,7 @@ from kwdagger.llm.engine.load import LoadRun, measure_load
 from kwdagger.llm.engine.ollama_api import ServerError
 from kwdagger.llm.engine.plan import LoadPlan, closed
 from kwdagger.llm.records import RequestRecord
+from kwdagger.llm.reporting.pull_progress import PullProgress
 from kwdagger.llm.reporting.result_file import write_result
 from kwdagger.llm.targets import Target, make_target
 from kwdagger.llm.trials.administration import Administration, administration
@@ -21,7 +22,6 @@ from kwdagger.llm.trials.append import append_rows
 from kwdagger.llm.trials.asked import requests_of
 from kwdagger.llm.trials.cold import run_cold_trials
 from kwdagger.llm.trials.cold_reset import ColdReset, CommandReset, UnloadReset
-from kwdagger.llm.trials.pull_progress import PullProgress
 from kwdagger.llm.trials.settings import TrialSettings
 from kwdagger.llm.trials.verdict import failure_of
 from kwdagger.results.process_context import ProcessContext

@@ -1,7 +1,7 @@
 """A download of thousands of steps is a few lines."""
 
 from kwdagger.llm.engine.ollama_api import PullStatus
-from kwdagger.llm.trials.pull_progress import PullProgress
+from kwdagger.llm.reporting.pull_progress import PullProgress
 
 
 def test_one_line_for_each_tenth():

@@ -1,0 +1,43 @@
+"""What must be said beside the figures of a benchmark."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_PHASES = {'cold_': 'cold trials', '': 'requests'}
+
+
+def remarks_on(model: str, load: str, runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each doubt about the figures of one condition.
+
+    Args:
+        runs: the metrics of its runs.
+    """
+    lines = []
+    for prefix, noun in _PHASES.items():
+        asked = sum(metrics.get(f'{prefix}num_trials') or 0 for metrics in runs)
+        errors: Counter[str] = Counter()
+        for metrics in runs:
+            errors.update(metrics.get(f'{prefix}errors') or {})
+        if errors:
+            shown = ', '.join(f'{count} {name}' for name, count in errors.most_common())
+            lines.append(f'{sum(errors.values())} of {asked} {noun} failed: {shown}')
+    if any(metrics.get('cold_verified') is False for metrics in runs):
+        lines.append('not every cold trial was cold: the server still had the model in memory')
+    return [f'{model}, {load}: {line}' for line in lines]
+
+
+def client_remarks(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line if this machine, not the server, may have been the limit of any run."""
+    limited = [metrics for metrics in runs if metrics.get('client_limited')]
+    if not limited:
+        return []
+    reasons = '; '.join(limited[0].get('client_limited_reasons') or ())
+    return [
+        (
+            f'client_limited in {len(limited)} of {len(runs)} runs, whose figures may be those of '
+            f'this machine: {reasons}'
+        )
+    ]
