@@ -17,6 +17,7 @@ VERBS = {
     'print': 'print the prompts and answers of a batch',
     'merge': 'collect the JSON inside the answers of a batch into one list',
     'serve': 'one Ollama server for each GPU of this machine; lists and stops exactly those',
+    'load': 'one request many times, as hey sends it: latencies, tokens, Prometheus',
     'mock': 'a test server that speaks the Ollama and OpenAI protocols',
     'report': 'tables of what was measured; figures computed again from their rows',
 }

@@ -74,6 +74,7 @@ class RequestRecord:
             confirmed just before that the model was not loaded (None: not asked).
         text: the answer, where texts are kept.
         attempt: 1 for the first try. worker: which of the workers or servers, where it matters.
+        streamed: whether the answer was asked for piece by piece.
         meta: anything a verb adds (plain JSON).
     """
 
@@ -113,6 +114,7 @@ class RequestRecord:
     attempt: int = 1
     worker: str | None = None
     held_ns: int | None = None
+    streamed: bool = True
     meta: dict[str, Any] = field(default_factory=dict)
     schema: int = _SCHEMA
 

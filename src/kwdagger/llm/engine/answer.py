@@ -70,6 +70,7 @@ class Answer:
             'error': None if isinstance(verdict, Done) else verdict.message,
             'end_ns': ended - self.sent,
             'prompt_chars': request.chars(),
+            'streamed': request.stream,
             'connect_ns': self.connect_ns,
             'headers_ns': self.headers_ns,
             'http_status': self.http_status,

@@ -16,7 +16,7 @@ DEFINITIONS: dict[str, str] = {
         'mean; std with n - 1; percentiles interpolated linearly at q/100*(n - 1); n is how many '
         'requests have the figure; p99_reliable is n >= 100'
     ),
-    'ttft': 'first chunk with non-empty text (thinking or answer) - t0 [s]',
+    'ttft': 'first chunk with non-empty text (thinking or answer) - t0 [s]; null unless streamed',
     'ttfo': 'first non-empty text that is not thinking - t0 [s]',
     'latency_total': 'last byte of a complete answer - t0 [s]',
     'tpot': (

@@ -19,12 +19,17 @@ def seconds(nanoseconds: int | None) -> float | None:
 
 
 def ttft(record: RequestRecord) -> float | None:
-    """Return the time from sending to the first text, thinking included."""
-    return record.chunk_ns[0] / _NS if record.chunk_ns else None
+    """Return the time from sending to the first text, thinking included.
+
+    None for an answer that was asked for as a whole: when its first token was made is not known.
+    """
+    return record.chunk_ns[0] / _NS if record.streamed and record.chunk_ns else None
 
 
 def ttfo(record: RequestRecord) -> float | None:
     """Return the time from sending to the first text that is not thinking."""
+    if not record.streamed:
+        return None
     for at, thinking in zip(record.chunk_ns, record.chunk_thinking, strict=True):
         if not thinking:
             return at / _NS
@@ -108,7 +113,7 @@ def schedule_lag(record: RequestRecord) -> float | None:
 
 def scheduled_ttft(record: RequestRecord) -> float | None:
     """Return the time from when the request was due to its first text."""
-    if record.scheduled_ns is None or not record.chunk_ns:
+    if record.scheduled_ns is None or not record.streamed or not record.chunk_ns:
         return None
     return (record.sent_ns - record.scheduled_ns + record.chunk_ns[0]) / _NS
 

@@ -52,7 +52,7 @@ def print_groupings(
         of_runs = bool(grouping.rows) and 'runs' in grouping.rows[0]
         columns = _RUN_COLUMNS if of_runs else _TRIAL_COLUMNS
         print_columns([*_key_columns(grouping), *_figure_columns(grouping, columns)])
-    if any('pareto' in row for grouping in groupings for row in grouping.rows):
+    if any(map(_has_choice, groupings)):
         print_text()
         print_text(
             '  best: no other setting of this model gives more tokens per second at less latency'
@@ -89,9 +89,15 @@ def _figure_columns(grouping: Grouping, heads: dict[str, str]) -> list[TextColum
         if any(half is not None for half in halves):
             cells = [_with_half(cell, half) for cell, half in zip(cells, halves, strict=True)]
         columns.append(TextColumn(head, cells, numeric=True))
-    if any('pareto' in row for row in grouping.rows):
+    if _has_choice(grouping):
         columns.append(TextColumn('', ['best' if row['pareto'] else '' for row in grouping.rows]))
     return columns
+
+
+def _has_choice(grouping: Grouping) -> bool:
+    """Whether there is a model of which several settings were measured."""
+    models = [row.get('model') for row in grouping.rows if 'pareto' in row]
+    return len(set(models)) < len(models)
 
 
 def _with_half(cell: str, half: Any) -> str:
