@@ -20,6 +20,8 @@ def pytest_runtest_setup(item):
         pytest.skip('tmux is not installed')
     if item.get_closest_marker('kubectl') is not None and shutil.which('kubectl') is None:
         pytest.skip('kubectl is not installed')
+    if item.get_closest_marker('hey') is not None and shutil.which('hey') is None:
+        pytest.skip('hey is not installed')
     if item.get_closest_marker('hyperqueue') is not None and find_spec('hyperqueue') is None:
         pytest.skip('the package hyperqueue is not installed')
     if item.get_closest_marker('slurm') is not None and (program := slurm_programs_missing()):

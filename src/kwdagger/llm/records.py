@@ -130,7 +130,13 @@ _TUPLES = ('chunk_ns', 'chunk_chars', 'chunk_thinking')
 
 def record_line(record: RequestRecord) -> str:
     """Return `record` as one line of JSON, with its newline."""
-    return json.dumps(asdict(record), ensure_ascii=False, separators=(',', ':')) + '\n'
+    values = asdict(record)
+    line = json.dumps(values, ensure_ascii=False, separators=(',', ':'))
+    try:
+        line.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, as a server may cut an emoji
+        line = json.dumps(values, separators=(',', ':'))
+    return f'{line}\n'
 
 
 def parse_record(line: str, where: str = 'record') -> RequestRecord:

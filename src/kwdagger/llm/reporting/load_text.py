@@ -61,7 +61,7 @@ def print_levels(rows: Sequence[Mapping[str, Any]]) -> None:
     failures: Counter[str] = Counter()
     for row in rows:
         failures.update(row['errors'])
-    for name, number in failures.items():
+    for name, number in failures.most_common():
         print_text(f'  {number} failed: {name}')
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ def print_groupings(
         failures: error class -> number of trials, which enter no figure.
     """
     print_text(f'{_counted(runs, "run")}, {_counted(trials, "trial")}')
-    for status, number in failures.items():
+    for status, number in Counter(failures).most_common():
         print_text(f'  {number} failed: {status}')
     for grouping in groupings:
         print_text()
