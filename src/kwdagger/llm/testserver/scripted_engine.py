@@ -17,7 +17,8 @@ class ScriptedEngine:
     """Tokens at the deadlines of a `TimingScript`.
 
     Deadlines are absolute: a token that comes late, because the machine or the reader is slow,
-    does not move those behind it.
+    does not move those behind it. The time for the prompt is reported as the script has it, the
+    time for the tokens until the last of them was there: never less than the script says.
 
     Args:
         num_predict: tokens of an answer where the request does not say.
@@ -55,8 +56,8 @@ class ScriptedEngine:
                 deadline += _nanoseconds(gap)
             else:
                 await sleep_until(deadline)
-                first = time.perf_counter_ns()
-                job.prompt_eval_ns = first - started
+                first = deadline
+                job.prompt_eval_ns = max(1, deadline - started)  # 0 would mean "not known"
             pending.append(text)
             thinking = number < job.thinking_tokens
             turns = number + 1 == job.thinking_tokens
