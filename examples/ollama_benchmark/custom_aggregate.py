@@ -30,7 +30,7 @@ def main():
         sys.exit(f'error: --pattern={args.pattern}: no finished run is there')
     trials = pd.DataFrame([row for path in paths for row in trial_rows(path)])
     failed = (trials['status'] != 'ok').sum()
-    print(f'{len(trials)} trials of {len(paths)} runs; {failed} failed, which enter no mean')
+    print(f'{len(trials)} trials of {len(paths)} runs; {failed} failed and enter no mean')
     print('seconds; tokens/s of one answer, its wait included; all tokens/s of the whole server')
     for title, table in groupings(trials):
         print(f'\n{title}\n{as_text(table)}')

@@ -28,8 +28,8 @@ read -r EMBEDDED_OLLAMA_URL <&"${SERVER[0]}" || {
     exit 1
 }
 export EMBEDDED_OLLAMA_URL
-printf 'Measuring the embedded test server at %s (set OLLAMA_URL to measure yours).\n\n' \
-    "$EMBEDDED_OLLAMA_URL"
+printf 'Measuring the embedded test server at %s: no model runs there.\n' "$EMBEDDED_OLLAMA_URL"
+printf 'Set OLLAMA_URL to measure a server of yours.\n\n'
 
 # Its port differs each time. The id of a run is made of the variable's name, not of its value.
 OLLAMA_URL='$EMBEDDED_OLLAMA_URL' CONCURRENCY=${CONCURRENCY:-[0, 2]} ./run_pipelines.sh

@@ -7,11 +7,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -177,17 +179,7 @@ class Tutorial:
         done = subprocess.run(
             ['bash', '-euo', 'pipefail', '-c', self.addressed(text)],
             cwd=self.folder,
-            env={
-                **os.environ,
-                'PATH': os.pathsep.join(
-                    [str(self.programs), str(Path(sys.executable).parent), os.environ['PATH']]
-                ),
-                'EVAL_DPATH': str(self.results),
-                'HOSTNAME': 'attic',
-                'DOCKER_CALLS': str(self.docker_calls),
-                'RESTART_URL': f'{self.server.url}/_test/restart',
-                **environment,
-            },
+            env=self.environment(**environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -196,6 +188,19 @@ class Tutorial:
         )
         assert done.returncode == code, done.stdout
         return done.stdout
+
+    def environment(self, **changes):
+        return {
+            **os.environ,
+            'PATH': os.pathsep.join(
+                [str(self.programs), str(Path(sys.executable).parent), os.environ['PATH']]
+            ),
+            'EVAL_DPATH': str(self.results),
+            'HOSTNAME': 'attic',
+            'DOCKER_CALLS': str(self.docker_calls),
+            'RESTART_URL': f'{self.server.url}/_test/restart',
+            **changes,
+        }
 
     def addressed(self, text):
         """Return `text`; the address differs only where the default port was taken."""
@@ -460,11 +465,39 @@ def test_run_sh_brings_its_own_server_and_ends_it(tutorial):
         shown = tutorial.paste('./run.sh "$EVAL_DPATH"', **brief)
         assert outcome in shown
         assert 'What a cold start costs' in shown
-        urls.append(re.search(r'embedded test server at (\S+)', shown)[1])
+        urls.append(re.search(r'embedded test server at (\S+):', shown)[1])
         assert not is_reachable(urls[-1])
     (report,) = tutorial.reports().values()
     assert report['result']['config_summary']['url'] == urls[0]
     check_report(report, cold=3, warm=3 * PROMPTS, tokens=16)
+
+
+@pytest.mark.parametrize('name', ['SIGTERM', 'SIGINT', 'SIGKILL'])
+def test_the_embedded_server_ends_with_run_sh_however_that_ends(tutorial, name):
+    (tutorial.folder / 'run_pipelines.sh').write_text('#!/usr/bin/env bash\nexec sleep 60\n')
+    process = subprocess.Popen(
+        ['./run.sh', str(tutorial.results)],
+        cwd=tutorial.folder,
+        env=tutorial.environment(OLLAMA_URL=''),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        url = re.search(r'embedded test server at (\S+):', process.stdout.readline())[1]
+        assert is_reachable(url)
+        os.kill(process.pid, getattr(signal, name))
+        wait_until(lambda: not is_reachable(url))
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def wait_until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_run_sh_measures_the_server_it_is_given(tutorial):
