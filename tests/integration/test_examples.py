@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from kwdagger.llm.testserver.embedded import running_server
+
 REPO = Path(__file__).resolve().parents[2]
 CODECS = [codec for codec in ('gzip', 'bzip2', 'xz', 'zstd') if shutil.which(codec)]
 LEVELS = {'gzip': 3, 'bzip2': 2, 'xz': 4, 'zstd': 5}
@@ -181,6 +183,60 @@ def test_gather(run, tmp_path):
 
     again = run('gather')
     assert '55 of 55 jobs are done' in again
+
+
+def test_ollama_kubernetes(run, tmp_path):
+    root = tmp_path / 'results'
+    output = run('ollama_kubernetes', OLLAMA_URL='')
+
+    parts = output.split('\n== ')
+    missing, once, table_text = (
+        next(part for part in parts if part.startswith(title))
+        for title in ('Asked for a model', 'Pulled through the Service', 'More at a time')
+    )
+    assert '[404]\t1 responses' in missing
+    assert "model 'qwen2:1.5b' not found" in missing
+    assert 'ollama pull qwen2:1.5b' in missing
+    assert '[200]\t1 responses' in once
+    assert '[404]\t2 responses' in once
+    assert (root / 'manifests' / '02-deployment-ollama.yaml').exists()
+
+    rows = {
+        (int(config['load.replicas']), int(config['load.concurrency'])): report['result']['metrics']
+        for config, report in reports(root, 'load', 'load.json')
+    }
+    assert sorted(rows) == [(replicas, level) for replicas in (1, 3) for level in (1, 2, 4)]
+    for (_, level), metrics in rows.items():
+        assert metrics['num_ok_trials'] == 10
+        assert metrics['error_rate'] == 0
+        assert metrics['latency_total_mean'] >= 0.075  # four tokens, scripted gaps of 25 ms
+        assert metrics['requests_per_sec'] <= level / 0.075
+    # Four answers at a time on one replica: gaps are up to 2.8 times as long.
+    assert rows[1, 4]['latency_total_max'] >= 2.5 * 0.075
+    shown = [line.split() for line in table_text.splitlines()[2:]]
+    assert shown == [
+        [
+            *map(str, key),
+            *(f'{rows[key][name]:.2f}' for name in ('requests_per_sec', 'latency_total_mean')),
+            *(
+                f'{rows[key][name]:.2f}'
+                for name in ('latency_total_p90', 'ttft_mean', 'error_rate')
+            ),
+        ]
+        for key in sorted(rows)
+    ]
+
+
+def test_ollama_kubernetes_on_a_server_that_is_given(run, tmp_path):
+    with running_server(models='', catalogue='tiny', itl_s=0.001) as server:
+        output = run('ollama_kubernetes', OLLAMA_URL=server.url, MODEL='tiny')
+        asked = [entry for entry in server.log() if entry['path'] == '/api/generate']
+    assert 'scripted servers' not in output
+    assert {entry['model'] for entry in asked} == {'tiny:latest'}
+    assert len(asked) >= 30
+    assert [line.split()[:2] for line in output.splitlines()[-3:]] == [
+        [server.url, level] for level in ('1', '2', '4')
+    ]
 
 
 @pytest.mark.parametrize(
