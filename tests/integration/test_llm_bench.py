@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from kwdagger.llm import bench
+from kwdagger.llm.engine.ollama_api import OllamaApi
 from kwdagger.llm.records import read_records
 from kwdagger.llm.reporting.result_file import ResultFile, document_text, recomputed_document
 from kwdagger.llm.testserver.embedded import running_server
@@ -130,6 +131,19 @@ def test_a_restart_by_command_is_waited_for(server):
     assert [trial['cold_verified'] for trial in cold] == [True, True]
     assert all(trial['load_duration_ns'] >= LOAD_S * 1e9 for trial in cold)
     assert result()['config_summary']['cold_reset_cmd'] == command
+
+
+def test_a_command_that_returns_before_the_old_server_has_ended(server):
+    with OllamaApi(server.url) as api:
+        api.load('a')
+    command = f'(sleep 0.2; {restart_command(server, 0.1)}) &'
+    code, _, err = run(
+        server, 'a', '--cold_trials=1', '--warm_trials=0', '--cold_reset_cmd', command
+    )
+    assert (code, err) == (0, '')
+    (trial,) = result()['trials']
+    assert trial['cold_verified'] is True
+    assert trial['load_duration_ns'] >= LOAD_S * 1e9
 
 
 def test_a_command_that_fails_is_a_recorded_error(server):
@@ -389,6 +403,8 @@ def test_rows_are_appended(server):
         (['a', '--total_timeout_s=0'], 'total_seconds is more than 0'),
         (['a', '--url=127.0.0.1:9'], 'cannot reach a server at http://127.0.0.1:9'),
         (['a', '--url=http://a..b'], 'is no address of a server'),
+        (['a', '--keep_alive=0s'], 'keep_alive 0s unloads the model after each request'),
+        (['a', '--append_jsonl=prompts.yaml/x'], 'cannot make the folder'),
         (['a', '--dst_dpath=prompts.yaml/x'], 'cannot make the folder'),
         (['a', '--dst_fpath=.'], 'cannot write .'),
         (['a', '--num_rquests=3'], "unknown option '--num_rquests' (did you mean --num_requests?)"),
@@ -435,6 +451,29 @@ def test_a_run_that_is_killed_leaves_no_half_file(server, number):
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     assert said == '' or said == f'stopped by {number.name}: the run under way is not written\n'
     assert written() == []
+
+
+@pytest.mark.tmux
+def test_a_sweep_has_the_same_runs_on_serial_and_tmux(server):
+    matrix = {
+        'llm_bench.prompts': 'prompts.yaml',
+        'llm_bench.url': server.url,
+        'llm_bench.model': ['a', 'b'],
+        'llm_bench.num_predict': 2,
+    }
+    params = json.dumps({'pipeline': 'kwdagger.llm.nodes.bench_pipeline()', 'matrix': matrix})
+    found = {}
+    for backend in ('serial', 'tmux'):
+        words = [f'--params={params}', '--run=1', f'--root_dpath={backend}', f'--backend={backend}']
+        subprocess.run(
+            [sys.executable, '-m', 'kwdagger', 'schedule', *words],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        paths = Path(backend, 'llm_bench').glob('*/llm_bench.json')
+        found[backend] = {path.parent.name: set(result(path)['metrics']) for path in paths}
+    assert len(found['serial']) == 2
+    assert found['serial'] == found['tmux']
 
 
 def answers(server):

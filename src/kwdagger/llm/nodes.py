@@ -85,61 +85,80 @@ class LlmBatch(_LlmNode):
         ]
 
 
-def batch_pipeline() -> kwdagger.Pipeline:
-    """Return the pipeline of one batch."""
-    return kwdagger.Pipeline([LlmBatch()])
+class LlmBench(_LlmNode):
+    """``kwdagger llm bench``: one model under one load, as a run of its own.
 
+    Another server is another measurement, so its address is part of the identity.
+    """
 
-class LlmLoad(_LlmNode):
-    """``kwdagger llm load``: one request many times, by so many workers."""
-
-    name = 'llm_load'
-    executable = f'{_PYTHON} -m kwdagger.llm load'
-    out_paths = {'dst_fpath': 'llm_load.json'}
+    name = 'llm_bench'
+    executable = f'{_PYTHON} -m kwdagger.llm bench'
+    in_paths = {'prompts'}
+    out_paths = {'dst_fpath': 'llm_bench.json'}
     primary_out_key = 'dst_fpath'
     algo_params = {
+        'model': None,
         'url': 'http://localhost:11434',
         'api': None,
-        'model': None,
-        'prompt': None,
+        'system': None,
+        'temperature': None,
+        'num_predict': None,
+        'num_ctx': None,
         'options': None,
-        'stream': None,
-        'concurrency': 1,
-        'num_requests': 10,
-        'duration': None,
-        'rate': None,
+        'keep_alive': None,
+        'think': None,
+        'format': None,
+        'cache': None,
+        'cold_trials': None,
+        'cold_reset_cmd': None,
+        'warm_trials': None,
+        'mode': None,
+        'concurrency': None,
+        'request_rate': None,
+        'burstiness': None,
+        'max_concurrency': None,
+        'num_requests': None,
+        'duration_s': None,
         'warmup': None,
+        'warmup_s': None,
+        'repeats': None,
+        'seed': None,
         'slo': None,
     }
     perf_params = {
-        'timeout': 0,
         'api_key_env': None,
         'pull': None,
         'trust_env': None,
-        'server_pid': None,
+        'reset_timeout_s': None,
+        'connect_timeout_s': None,
+        'ttft_timeout_s': None,
+        'gap_timeout_s': None,
+        'total_timeout_s': None,
+        'drain_timeout_s': None,
+        'max_errors': None,
+        'append_jsonl': None,
+        'keep_text': None,
+        'notes': None,
+        'strict': None,
+        'quiet': None,
     }
 
     def default_metrics(self) -> list[dict[str, Any]]:
-        """Return what is shown of a load; requests per second come first."""
+        """Return which figures are shown, and which way each is better; the first one ranks."""
         return [
-            {
-                'metric': 'requests_per_sec',
-                'objective': 'maximize',
-                'primary': True,
-                'display': True,
-            },
-            {
-                'metric': 'latency_total_mean',
-                'objective': 'minimize',
-                'primary': True,
-                'display': True,
-            },
-            {'metric': 'ttft_mean', 'objective': 'minimize', 'display': True},
-            {'metric': 'output_tokens_per_sec', 'objective': 'maximize', 'display': True},
+            {'metric': 'ttft_mean', 'objective': 'minimize', 'primary': True, 'display': True},
+            {'metric': 'latency_total_mean', 'objective': 'minimize', 'display': True},
+            {'metric': 'tokens_per_sec_mean', 'objective': 'maximize', 'display': True},
+            {'metric': 'requests_per_sec', 'objective': 'maximize', 'display': True},
             {'metric': 'error_rate', 'objective': 'minimize', 'display': True},
         ]
 
 
-def load_pipeline() -> kwdagger.Pipeline:
-    """Return the pipeline of one load test."""
-    return kwdagger.Pipeline([LlmLoad()])
+def bench_pipeline() -> kwdagger.Pipeline:
+    """Return the pipeline of one benchmark."""
+    return kwdagger.Pipeline([LlmBench()])
+
+
+def batch_pipeline() -> kwdagger.Pipeline:
+    """Return the pipeline of one batch."""
+    return kwdagger.Pipeline([LlmBatch()])

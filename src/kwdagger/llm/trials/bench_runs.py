@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kwdagger.errors import InvalidValue
 from kwdagger.llm.reporting.pull_progress import PullProgress
 from kwdagger.llm.trials.administration import administration
 from kwdagger.llm.trials.bench_options import RESULT_NAME, Bench
 from kwdagger.llm.trials.benchmark import Measured, sweep
 from kwdagger.llm.trials.conditions import PlannedRun, conditions_of, run_order
 from kwdagger.llm.trials.load_plans import limits, stops
+from kwdagger.llm.trials.outputs import check_writable
 from kwdagger.llm.trials.run import TrialResult, run_trials
 
 _RUNS_FOLDER = 'runs'
@@ -28,13 +28,8 @@ def prepare(bench: Bench, say: Callable[[str], None]) -> None:
     server = administration(bench.settings)
     for model in bench.models:
         server.require(model, bench.settings.pull, PullProgress(say))
-    folder = os.path.dirname(os.path.abspath(bench.path))
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise InvalidValue(f'cannot make the folder {folder}: {error.strerror}') from None
-    if not os.access(folder, os.W_OK) or os.path.isdir(bench.path):
-        raise InvalidValue(f'cannot write {bench.path}')
+    for path in filter(None, (bench.path, bench.config['append_jsonl'])):
+        check_writable(path)
 
 
 def run_all(bench: Bench, say: Callable[[str], None]) -> Iterator[Measured]:

@@ -27,7 +27,7 @@ def run_cold_trials(
     keep_text: bool,
     trust_env: bool,
     epoch_ns: int,
-    say: Say,
+    warn: Say,
 ) -> list[RequestRecord]:
     """Reset, look, and ask `request`, so many times; return one record for each.
 
@@ -35,18 +35,18 @@ def run_cold_trials(
     holds what the server said just before the request.
 
     Args:
-        epoch_ns: `time.perf_counter_ns` at the start of the run. say: takes warnings.
+        epoch_ns: `time.perf_counter_ns` at the start of the run. warn: takes warnings.
     """
     records = []
     for trial in range(trials):
         try:
             verified = reset.reset()
         except ResetFailed as error:
-            say(f'warning: cold trial {trial}: {error}')
+            warn(f'warning: cold trial {trial}: {error}')
             records.append(_not_sent(target, request, trial, epoch_ns, str(error)))
             continue
         if verified is False:
-            say(
+            warn(
                 f'warning: cold trial {trial} is not cold: {request.model} is still in the '
                 f'memory of {target.url}; it is recorded with cold_verified false'
             )

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from typing import IO, Protocol
 
@@ -14,6 +15,8 @@ from kwdagger.llm.engine.ollama_api import ServerError
 from kwdagger.llm.trials.administration import Administration
 
 _LONGEST_COMMAND_SECONDS = 600.0
+_OLD_SERVER_SECONDS = 3.0
+_PAUSE_SECONDS = 0.05
 _SHOWN_CHARS = 200
 
 
@@ -53,8 +56,8 @@ class CommandReset:
     """Runs a shell command, waits until the server answers, and looks what it has loaded.
 
     Attributes:
-        command: given to ``/bin/sh`` as it is. seconds: how long the server may take to answer
-            once the command has ended.
+        command: given to ``/bin/sh`` as it is; it may return before the server has ended.
+        seconds: how long the server may take to answer once the command has ended.
     """
 
     server: Administration
@@ -71,11 +74,22 @@ class CommandReset:
             said = f': {last}' if last else ''
             raise ResetFailed(f'cold_reset_cmd {self.command!r} {_ended(code)}{said}')
         try:
-            self.server.wait_ready(self.seconds)
-            loaded = self.server.is_loaded(self.model)
+            return self._is_cold()
         except ServerError as error:
             raise ResetFailed(f'after cold_reset_cmd {self.command!r}: {error}') from None
-        return None if loaded is None else not loaded
+
+    def _is_cold(self) -> bool | None:
+        """Wait until the server answers; look again where the old one has not ended yet."""
+        end = time.monotonic() + _OLD_SERVER_SECONDS
+        while True:
+            self.server.wait_ready(self.seconds)
+            try:
+                loaded = self.server.is_loaded(self.model)
+            except ServerError:
+                loaded = True
+            if not loaded or time.monotonic() > end:
+                return None if loaded is None else not loaded
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _run_shell(command: str, output: IO[bytes]) -> int | None:

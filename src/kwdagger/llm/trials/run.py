@@ -18,10 +18,10 @@ from kwdagger.llm.reporting.pull_progress import PullProgress
 from kwdagger.llm.reporting.result_file import write_result
 from kwdagger.llm.targets import Target, make_target
 from kwdagger.llm.trials.administration import Administration, administration
-from kwdagger.llm.trials.append import append_rows
 from kwdagger.llm.trials.asked import requests_of
 from kwdagger.llm.trials.cold import run_cold_trials
 from kwdagger.llm.trials.cold_reset import ColdReset, CommandReset, UnloadReset
+from kwdagger.llm.trials.outputs import append_rows, check_writable
 from kwdagger.llm.trials.settings import TrialSettings
 from kwdagger.llm.trials.verdict import failure_of
 from kwdagger.results.process_context import ProcessContext
@@ -59,6 +59,7 @@ def run_trials(
     append_jsonl: str | None = None,
     strict: bool = False,
     say: Say | None = None,
+    warn: Say | None = None,
 ) -> TrialResult:
     """Make the cold trials, then the warm ones; write the result file and return it.
 
@@ -69,20 +70,22 @@ def run_trials(
             is the settings by default. slos: upper bounds in seconds (`metrics.slos`).
         append_jsonl: file to which one line for each trial is added. strict: whether a single
             failed request makes the run a failure.
-        say: takes warnings and progress, one line each; standard error by default.
+        say, warn: take progress and warnings, one line each; standard error by default.
 
     Raises:
         UserError: the server cannot be reached, or has no such model, or cannot do what the
             settings ask for. Nothing was measured then.
         KeyboardInterrupt: SIGINT or SIGTERM came while requests were in flight.
     """
-    say = say or _to_stderr
+    say, warn = say or _to_stderr, warn or _to_stderr
     target = make_target(settings.api, settings.url, settings.api_key)
     server = administration(settings)
     context = ProcessContext(name=name, config=config or settings.summary()).start()
     server.require(settings.model, settings.pull, PullProgress(say))
+    for file in filter(None, (os.fspath(path), append_jsonl)):
+        check_writable(file)
     version = _version(server)
-    cold, warm = _measure(settings, target, server, say)
+    cold, warm = _measure(settings, target, server, warn)
     records = [*cold, *(warm.records if warm else ())]
     document = write_result(
         os.fspath(path),
@@ -103,7 +106,7 @@ def run_trials(
 
 
 def _measure(
-    settings: TrialSettings, target: Target, server: Administration, say: Say
+    settings: TrialSettings, target: Target, server: Administration, warn: Say
 ) -> tuple[list[RequestRecord], LoadRun | None]:
     """Return the records of the cold trials, and the warm load after them."""
     epoch_ns = time.perf_counter_ns()
@@ -123,12 +126,12 @@ def _measure(
         keep_text=settings.keep_text,
         trust_env=settings.trust_env,
         epoch_ns=epoch_ns,
-        say=say,
+        warn=warn,
     )
     plan = warm_plan(settings)
     if plan is None:
         return cold, None
-    if not _loaded(server, settings, say):
+    if not _loaded(server, settings, warn):
         plan = replace(plan, warmup_requests=max(1, plan.warmup_requests))
     warm = measure_load(
         target,
@@ -157,12 +160,12 @@ def _cold_reset(settings: TrialSettings, server: Administration) -> ColdReset:
     return UnloadReset(server, settings.model, settings.reset_seconds)
 
 
-def _loaded(server: Administration, settings: TrialSettings, say: Say) -> bool:
+def _loaded(server: Administration, settings: TrialSettings, warn: Say) -> bool:
     """Load the model, so that no warm trial pays for it; return whether the server can."""
     try:
         return server.load(settings)
     except ServerError as error:
-        say(f'warning: the model could not be loaded before the warm trials: {error}')
+        warn(f'warning: the model could not be loaded before the warm trials: {error}')
         return True
 
 

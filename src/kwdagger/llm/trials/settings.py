@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -83,6 +84,11 @@ class TrialSettings:
                 raise InvalidValue(f'{name} is {" or ".join(choices)}, not {getattr(self, name)!r}')
         if not (self.cold_trials or self.warm_trials or self.load):
             raise InvalidValue('there is nothing to measure: no cold trials and no warm ones')
+        if self.keep_alive is not None and _ZERO.fullmatch(str(self.keep_alive)):
+            raise InvalidValue(
+                f'keep_alive {self.keep_alive} unloads the model after each request: '
+                f'no trial would be warm'
+            )
         if not self.model:
             raise InvalidValue('there is no model to measure; give --model')
         if not self.prompts:
@@ -148,4 +154,5 @@ def described(plan: LoadPlan) -> dict[str, Any]:
     return fields
 
 
+_ZERO = re.compile(r'0+(?:\.0*)?[a-z]*')
 _CHOICES = {'pull': ('missing', 'never'), 'cache': ('allow', 'bust')}
