@@ -64,6 +64,8 @@ def trial_rows(path):
     of the whole run.
     """
     found = json.loads(path.read_text())
+    if not isinstance(found, dict) or not {'info', 'result'} <= found.keys():
+        sys.exit(f'error: {path} is no result of ollama_benchmark.py')
     process = found['info'][-1]['properties']
     shared = {
         **prefixed('config', process['config']),

@@ -49,15 +49,16 @@ def benchmark(config):
     """Measure, write, print the main figures; return the exit code."""
     from kwdagger.llm.trials import run_trials  # imports what --help needs not wait for
 
+    dst_fpath = config['dst_fpath'] or Path(config['dst_dpath']) / RESULT_NAME
     result = run_trials(
         settings_of(config),
-        config['dst_fpath'] or Path(config['dst_dpath']) / RESULT_NAME,
+        dst_fpath,
         name='ollama_benchmark',
         config={**config, 'ollama_url': server_address(config['ollama_url'])},
         append_jsonl=config['append_jsonl'] or None,
     )
     print_figures(config, result.metrics)
-    print(f'wrote {os.path.relpath(result.path)}')
+    print(f'wrote {dst_fpath}')
     if result.failure:
         print(f'error: {result.failure}', file=sys.stderr)
     return 1 if result.failure else 0

@@ -8,6 +8,7 @@
 #                   empty: the model is unloaded instead
 #   MODELS          a YAML list                                  ([gemma3:12b, gemma3:1b])
 #   CONCURRENCY     a YAML list: requests at a time              ([0])
+#   PULL            missing: pull models that the server lacks   (never)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -16,6 +17,7 @@ OLLAMA_URL=${OLLAMA_URL:-http://localhost:11434}
 COLD_RESET_CMD=${COLD_RESET_CMD-docker restart ollama}
 MODELS=${MODELS:-[gemma3:12b, gemma3:1b]}
 CONCURRENCY=${CONCURRENCY:-[0]}
+PULL=${PULL:-never}
 
 kwdagger schedule \
     --params="
@@ -33,6 +35,7 @@ kwdagger schedule \
                 - '$OLLAMA_URL'
             ollama_benchmark.cold_reset_cmd:
                 - '$COLD_RESET_CMD'
+            ollama_benchmark.pull: $PULL
             ollama_benchmark.notes:
                 - 'Run on $HOSTNAME'
     " \
