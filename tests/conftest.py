@@ -24,6 +24,10 @@ def pytest_runtest_setup(item):
         pytest.skip('hey is not installed')
     if item.get_closest_marker('hyperqueue') is not None and find_spec('hyperqueue') is None:
         pytest.skip('the package hyperqueue is not installed')
+    if item.get_closest_marker('real_llm') is not None:
+        for package in ('xllamacpp', 'gguf'):
+            if find_spec(package) is None:
+                pytest.skip(f'the package {package} is not installed')
     if item.get_closest_marker('slurm') is not None and (program := slurm_programs_missing()):
         pytest.skip(f'Slurm is not installed (no {program})')
 

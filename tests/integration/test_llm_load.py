@@ -11,9 +11,11 @@ import time
 
 import pytest
 
+from kwdagger.aggregate import main as aggregate
 from kwdagger.llm.command import main
 from kwdagger.llm.reporting.result_file import ResultFile
 from kwdagger.llm.testserver.embedded import running_server
+from kwdagger.schedule import main as schedule
 
 GAP = 0.01
 TOKENS = 10
@@ -22,7 +24,9 @@ BODY = json.dumps({'model': 'a', 'prompt': 'vi or emacs?', 'options': {'num_pred
 
 @pytest.fixture(scope='module')
 def server():
-    with running_server(models='a', itl_s=GAP, first_token_extra_s=0.03, num_parallel=4) as found:
+    with running_server(
+        models='a', catalogue='new', itl_s=GAP, first_token_extra_s=0.03, num_parallel=4
+    ) as found:
         yield found
 
 
@@ -80,6 +84,76 @@ def test_levels_are_one_table_and_a_result_each(server, capsys, tmp_path):
         assert file.read()['result']['metrics']['peak_concurrency'] == workers
     main(['report', '--recompute', str(tmp_path)])
     assert capsys.readouterr().out.count('equal, byte for byte') == 3
+
+
+CLOSED_FORM = {'gap': 0.02, 'first': 0.04, 'slowdown': 0.5, 'tokens': 11}
+
+
+@pytest.fixture(scope='module')
+def slowing_server():
+    with running_server(
+        models='a',
+        itl_s=CLOSED_FORM['gap'],
+        first_token_extra_s=CLOSED_FORM['first'],
+        slowdown=CLOSED_FORM['slowdown'],
+        num_predict=CLOSED_FORM['tokens'],
+        num_parallel=4,
+    ) as found:
+        yield found
+
+
+def closed_form(workers):
+    """Return requests per second and seconds of each, when all workers are always busy."""
+    gap = CLOSED_FORM['gap'] * (1 + CLOSED_FORM['slowdown'] * (workers - 1))
+    seconds = CLOSED_FORM['first'] + (CLOSED_FORM['tokens'] - 1) * gap
+    return workers / seconds, seconds
+
+
+def test_a_sweep_of_concurrency_is_one_table_with_the_closed_form(slowing_server, tmp_path, capsys):
+    """More workers: a little more throughput, much more latency; figures within 10 %."""
+    params = {
+        'pipeline': 'kwdagger.llm.nodes.load_pipeline()',
+        'matrix': {
+            'llm_load.url': slowing_server.url,
+            'llm_load.model': 'a',
+            'llm_load.prompt': 'vi or emacs?',
+            'llm_load.num_requests': 8,
+            'llm_load.warmup': 1,
+            'llm_load.concurrency': [1, 2, 4],
+        },
+    }
+    words = [f'--params={json.dumps(params)}', f'--root_dpath={tmp_path}', '--backend=serial']
+    schedule(argv=[*words, '--run=1'])
+    capsys.readouterr()
+    main(['report', '--json', str(tmp_path)])
+    rows = json.loads(capsys.readouterr().out)['tables']['by_load']
+    assert [row['concurrency'] for row in rows] == [1, 2, 4]
+    for row in rows:
+        rate, seconds = closed_form(row['concurrency'])
+        assert row['requests_per_sec'] == pytest.approx(rate, rel=0.1)
+        assert row['latency_mean'] == pytest.approx(seconds, rel=0.1)
+        assert row['latency_mean'] >= seconds
+    for figure in ('requests_per_sec', 'latency_mean'):
+        values = [row[figure] for row in rows]
+        assert values == sorted(values)
+    aggregate(
+        argv=[
+            '--pipeline=kwdagger.llm.nodes.load_pipeline()',
+            f'--target={tmp_path}',
+            '--eval_nodes=llm_load',
+            '--resource_report=0',
+        ]
+    )
+    shown = capsys.readouterr().out
+    assert 'requests_per_sec' in shown
+    assert 'latency_total_mean' in shown
+
+
+def test_a_missing_model_is_pulled_if_asked(server, capsys):
+    words = ('-c', 1, '-n', 1, '--model=new', '--prompt=hi', '--pull=missing', server.url)
+    assert load(*words) == 0
+    assert 'pulled new' in capsys.readouterr().err
+    server.reset()
 
 
 def test_failures_are_told_and_enter_no_figure(server, capsys):
@@ -172,13 +246,13 @@ def test_ctrl_c_shows_what_was_measured(server):
 @pytest.mark.hey
 def test_figures_are_those_of_hey(server, capsys):
     """The same body by turns: the medians of several rounds agree, of more where it is noisy."""
-    words = ['-c', '4', '-n', '40', '-t', '60', '-m', 'POST', '-d', BODY]
+    words = ['-c', '4', '-n', '24', '-t', '60', '-m', 'POST', '-d', BODY]
     words.append(f'{server.url}/api/generate')
     ratios = {'Requests/sec': [], 'Average': []}
     for number in range(9):
         theirs, ours = hey(words), loaded(words, capsys)
-        assert '[200]\t40 responses' in theirs
-        assert '[200]\t40 responses' in ours
+        assert '[200]\t24 responses' in theirs
+        assert '[200]\t24 responses' in ours
         for head, found in ratios.items():
             found.append(value(ours, head) / value(theirs, head))
         medians = [statistics.median(found) for found in ratios.values()]

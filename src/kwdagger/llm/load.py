@@ -55,9 +55,11 @@ class LoadConfig(OptionsConfig):
     api = scfg.Value(
         None, type=str, help='protocol (default: what the path of the URL says, ollama-generate)'
     )
-    api_key = scfg.Value(None, type=str, help='for servers that want one')
-    warmup_requests = scfg.Value(0, help='requests before each level that count for nothing')
-    slos = scfg.Value(None, type=str, help='objectives for goodput, such as ttft:0.5,e2el:10')
+    api_key_env = scfg.Value(None, type=str, help='environment variable that holds the API key')
+    pull = scfg.Value('never', type=str, help='"missing": pull a model that is not there')
+    trust_env = scfg.Value(False, isflag=True, help='use proxies named in the environment')
+    warmup = scfg.Value(0, help='requests before each level that count for nothing')
+    slo = scfg.Value(None, type=str, help="what is good enough: 'ttft:0.5 tpot:0.05 e2el:10'")
     server_pid = scfg.Value(None, type=int, help='local server: record its memory and CPU time')
     dst_fpath = scfg.Value(None, type=str, help='result file, with one row for each request')
     prometheus = scfg.Value(None, type=str, help='text file for Prometheus')
@@ -80,7 +82,9 @@ def load(config: Mapping[str, Any]) -> int:
     """
     settings = read_settings(config)
     check_places(config['dst_fpath'], config['prometheus'])
-    context = ProcessContext(name='llm_load', config=dict(config, api_key=None)).start()
+    context = ProcessContext(name='llm_load', config=dict(config)).start()
+    if settings.pull:
+        bring_model(settings)
     levels = list(measured_levels(settings, config['server_pid']))
     info = context.stop()
     if len(settings.levels) == 1:
@@ -94,6 +98,18 @@ def load(config: Mapping[str, Any]) -> int:
     if config['prometheus']:
         write_exposition(config['prometheus'], settings, levels)
     return exit_code(levels)
+
+
+def bring_model(settings: LoadSettings) -> None:
+    """Pull the model if the server does not have it, and say so.
+
+    Raises:
+        ServerError: the server cannot be reached, or the pull failed.
+    """
+    from kwdagger.llm.engine.ollama_api import OllamaApi, require_model
+
+    if require_model(OllamaApi(settings.target.url), settings.request.model, 'missing'):
+        sys.stderr.write(f'pulled {settings.request.model}\n')
 
 
 def measured_levels(settings: LoadSettings, server_pid: int | None) -> Iterator[Level]:

@@ -162,3 +162,58 @@ def bench_pipeline() -> kwdagger.Pipeline:
 def batch_pipeline() -> kwdagger.Pipeline:
     """Return the pipeline of one batch."""
     return kwdagger.Pipeline([LlmBatch()])
+
+
+class LlmLoad(_LlmNode):
+    """``kwdagger llm load``: one request many times, by so many workers."""
+
+    name = 'llm_load'
+    executable = f'{_PYTHON} -m kwdagger.llm load'
+    out_paths = {'dst_fpath': 'llm_load.json'}
+    primary_out_key = 'dst_fpath'
+    algo_params = {
+        'url': 'http://localhost:11434',
+        'api': None,
+        'model': None,
+        'prompt': None,
+        'options': None,
+        'stream': None,
+        'concurrency': 1,
+        'num_requests': 10,
+        'duration': None,
+        'rate': None,
+        'warmup': None,
+        'slo': None,
+    }
+    perf_params = {
+        'timeout': 0,
+        'api_key_env': None,
+        'pull': None,
+        'trust_env': None,
+        'server_pid': None,
+    }
+
+    def default_metrics(self) -> list[dict[str, Any]]:
+        """Return what is shown of a load; requests per second come first."""
+        return [
+            {
+                'metric': 'requests_per_sec',
+                'objective': 'maximize',
+                'primary': True,
+                'display': True,
+            },
+            {
+                'metric': 'latency_total_mean',
+                'objective': 'minimize',
+                'primary': True,
+                'display': True,
+            },
+            {'metric': 'ttft_mean', 'objective': 'minimize', 'display': True},
+            {'metric': 'output_tokens_per_sec', 'objective': 'maximize', 'display': True},
+            {'metric': 'error_rate', 'objective': 'minimize', 'display': True},
+        ]
+
+
+def load_pipeline() -> kwdagger.Pipeline:
+    """Return the pipeline of one load test."""
+    return kwdagger.Pipeline([LlmLoad()])

@@ -69,6 +69,7 @@ class RequestRecord:
         done_reason: `stop`, `length`, ... as the server said.
         prompt_tokens, output_tokens: counted by the server; None where it did not say.
         token_source: who counted.
+        cached_prompt_tokens: those of `prompt_tokens` that the server had computed before.
         total_duration_ns ... eval_duration_ns: the server's own clock, None where absent.
         cold: whether this was meant to be a cold start; cold_verified: whether the server
             confirmed just before that the model was not loaded (None: not asked).
@@ -115,6 +116,7 @@ class RequestRecord:
     worker: str | None = None
     held_ns: int | None = None
     streamed: bool = True
+    cached_prompt_tokens: int | None = None
     meta: dict[str, Any] = field(default_factory=dict)
     schema: int = _SCHEMA
 

@@ -90,6 +90,7 @@ def _counted(done: Done) -> dict[str, Any]:
     return {
         'done_reason': done.reason,
         'prompt_tokens': counts.prompt_tokens,
+        'cached_prompt_tokens': counts.cached_prompt_tokens,
         'output_tokens': counts.output_tokens,
         'token_source': source,
         'total_duration_ns': counts.total_duration_ns,

@@ -19,6 +19,10 @@ from kwdagger.llm.targets import Failure, HttpCall, Parser, Target
 __all__ = ['Client', 'RequestCancelled', 'Timeouts']
 
 
+# a proxy that compresses a stream holds pieces back
+_HEADERS = {'Content-Type': 'application/json', 'Accept-Encoding': 'identity'}
+
+
 class RequestCancelled(asyncio.CancelledError):
     """The task that waited for an answer was cancelled. record: what had arrived by then.
 
@@ -134,7 +138,7 @@ class Client:
             call.method,
             call.url,
             data=call.body,
-            headers={'Content-Type': 'application/json', **call.headers},
+            headers={**_HEADERS, **call.headers},
             allow_redirects=False,
             trace_request_ctx=(answer, watch),
         ) as response:
@@ -144,13 +148,12 @@ class Client:
                 await _read(response, target.parser(request), answer, watch)
                 return
             answer.retry_after = _seconds(response.headers.get('Retry-After'))
-            body = await response.read()
-            answer.end = target.refusal(response.status, body, request.model)
+            answer.end = target.refusal(response.status, await _body(response), request.model)
 
     def _failure(self, error: Exception, answer: Answer) -> Failure:
         """Return the class of an error of the connection."""
         text = str(error) or type(error).__name__
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
+        if isinstance(error, aiohttp.ServerTimeoutError):
             return Failure('timeout_connect', f'no connection within {self.timeouts.connect:g} s')
         if isinstance(error, aiohttp.ClientSSLError):
             return Failure('tls', text)
@@ -169,7 +172,17 @@ async def _read(
         if len(answer.chunk_ns) != texts:
             texts = len(answer.chunk_ns)
             watch.saw_text()
+        if isinstance(answer.end, Failure):
+            return
     answer.take(parser.close(), time.perf_counter_ns())
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body of a refusal; the status counts also where the body does not arrive."""
+    try:
+        return await response.read()
+    except (aiohttp.ClientError, OSError):
+        return b''
 
 
 async def _connecting(session: Any, context: Any, params: Any) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kwdagger.llm.engine.load import LoadRun
+    from kwdagger.llm.engine.load_run import LoadRun
 
 
 class LoadInterrupted(KeyboardInterrupt):

@@ -16,11 +16,13 @@ class SaturationWatch:
 
     Both are averaged over ten stretches of equal length of a sliding window, and a line is
     fitted to the ten means: single requests follow each other too closely to be independent.
-    A rise counts where the slope's t value has less than 0.5 % chance in a steady load and the
-    line climbs by half of the mean or more. The idea of stopping on both slopes is GuideLLM's.
+    A rise counts where the slope's t value has less than 0.5 % chance in a steady load, the line
+    climbs by half of the mean or more, and both have been so for `minimum_seconds`: a queue that
+    only fluctuates empties again. The idea of stopping on both slopes is GuideLLM's.
 
     Args:
-        window_seconds: how far back is looked. minimum_seconds: how long nothing is decided.
+        window_seconds: how far back is looked. minimum_seconds: how long nothing is
+            looked at, and how long a rise must last.
         minimum_requests: completed requests needed in the window.
     """
 
@@ -35,6 +37,7 @@ class SaturationWatch:
         self._minimum_requests = minimum_requests
         self._points: deque[tuple[float, float, int]] = deque()
         self._next_look = minimum_seconds
+        self._rising_since: float | None = None
 
     def saw(self, seconds: float, ttft: float, in_flight: int) -> bool:
         """Note a completed request; return whether the load is over-saturated.
@@ -49,7 +52,12 @@ class SaturationWatch:
         if seconds < self._next_look or len(self._points) < self._minimum_requests:
             return False
         self._next_look = seconds + self._minimum_seconds / _BLOCKS
-        return self._rises(1) and self._rises(2)
+        if not (self._rises(1) and self._rises(2)):
+            self._rising_since = None
+        elif self._rising_since is None:
+            self._rising_since = seconds
+        since = self._rising_since
+        return since is not None and seconds - since >= self._minimum_seconds
 
     def _rises(self, column: int) -> bool:
         first, last = self._points[0][0], self._points[-1][0]

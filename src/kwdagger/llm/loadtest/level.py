@@ -50,6 +50,7 @@ def measure_level(settings: LoadSettings, workers: int, server_pid: int | None) 
                 [settings.request],
                 settings.plan(workers),
                 timeouts=settings.timeouts,
+                trust_env=settings.trust_env,
             )
         except LoadInterrupted as end:
             run, exit_code = end.run, end.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class LoadSettings:
         timeout_seconds: of each request; None: no limit.
         warmup_requests: before each level, in no figure.
         slos: objectives, for goodput.
+        pull: whether a model that the server lacks is brought first.
+        trust_env: whether proxies named in the environment are used.
     """
 
     target: Target
@@ -47,6 +50,8 @@ class LoadSettings:
     timeout_seconds: float | None
     warmup_requests: int
     slos: Mapping[str, float]
+    pull: bool = False
+    trust_env: bool = False
 
     @property
     def timeouts(self) -> Timeouts:
@@ -131,8 +136,10 @@ def read_settings(config: Mapping[str, Any]) -> LoadSettings:
         duration_seconds=duration,
         rate=None if not config['rate'] else _number(config['rate'], '-q'),
         timeout_seconds=limit or None,
-        warmup_requests=_whole(config['warmup_requests'], '--warmup_requests', 0),
-        slos=parse_slos(config['slos']),
+        warmup_requests=_whole(config['warmup'], '--warmup', 0),
+        slos=parse_slos(config['slo']),
+        pull=_pulls(config['pull'], target),
+        trust_env=bool(config['trust_env']),
     )
 
 
@@ -157,7 +164,7 @@ def duration_seconds(text: str) -> float:
 
 def _call(config: Mapping[str, Any]) -> tuple[Target, Request]:
     """Return who is asked what."""
-    target = target_at(str(config['url']), config['api'], config['api_key'])
+    target = target_at(str(config['url']), config['api'], _api_key(config['api_key_env']))
     if config['body'] and config['body_file']:
         raise InvalidValue('-d and -D both give a body; leave one out')
     if config['body'] or config['body_file']:
@@ -176,6 +183,22 @@ def _call(config: Mapping[str, Any]) -> tuple[Target, Request]:
         stream=bool(config['stream']),
     )
     return target, request
+
+
+def _pulls(option: str, target: Target) -> bool:
+    if option not in ('never', 'missing'):
+        raise InvalidValue(f'--pull is never or missing, not {option!r}')
+    if option == 'missing' and not target.api.startswith('ollama'):
+        raise InvalidValue(f'--pull=missing: a server that speaks {target.api} cannot pull models')
+    return option == 'missing'
+
+
+def _api_key(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    if not os.environ.get(variable):
+        raise InvalidValue(f'--api_key_env={variable}: that environment variable is not set')
+    return os.environ[variable]
 
 
 def _body(config: Mapping[str, Any]) -> str:

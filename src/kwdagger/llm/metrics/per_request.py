@@ -81,8 +81,14 @@ def server_decode_tokens_per_sec(record: RequestRecord) -> float | None:
 
 
 def prefill_tokens_per_sec(record: RequestRecord) -> float | None:
-    """Return the speed at which the prompt was read, by the server's own clock."""
-    return _rate(record.prompt_tokens, record.prompt_eval_duration_ns)
+    """Return the speed at which the prompt was read, by the server's own clock.
+
+    What the server took from its cache was not read.
+    """
+    if record.prompt_tokens is None:
+        return None
+    count = record.prompt_tokens - (record.cached_prompt_tokens or 0)
+    return _rate(count, record.prompt_eval_duration_ns)
 
 
 def overhead(record: RequestRecord) -> float | None:

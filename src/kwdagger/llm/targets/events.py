@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from kwdagger.llm.records import TokenSource
 from kwdagger.llm.requests import Request
@@ -27,9 +28,14 @@ class HttpCall:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The server's own account; None where it did not say. Durations in nanoseconds."""
+    """The server's own account; None where it did not say. Durations in nanoseconds.
+
+    Attributes:
+        cached_prompt_tokens: those of `prompt_tokens` that needed no work again.
+    """
 
     prompt_tokens: int | None = None
+    cached_prompt_tokens: int | None = None
     output_tokens: int | None = None
     source: TokenSource = 'none'
     total_duration_ns: int | None = None
@@ -95,3 +101,10 @@ class Target(Protocol):
 
     def refusal(self, status: int, body: bytes, model: str) -> Failure:
         """Return what an answer with another status means."""
+
+
+def whole(value: Any) -> int | None:
+    """Return a number that a server sent, rounded; None for anything that is no number."""
+    if isinstance(value, float) and math.isfinite(value):
+        return round(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

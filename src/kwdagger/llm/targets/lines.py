@@ -15,10 +15,11 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the lines that `data` completes, without their ends."""
-        if self._after_cr and data.startswith(b'\n'):
-            data = data[1:]
-        if data:
-            self._after_cr = data.endswith(b'\r')
+        if not data:
+            return []
+        after_cr, self._after_cr = self._after_cr, data.endswith(b'\r')
+        if after_cr:
+            data = data.removeprefix(b'\n')
         if b'\r' in data:
             data = data.replace(b'\r\n', b'\n').replace(b'\r', b'\n')
         if b'\n' not in data:

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from kwdagger.llm.requests import Request
-from kwdagger.llm.targets.events import Counts, Done, Event, Failure, HttpCall, Parser, Text
+from kwdagger.llm.targets.events import (
+    Counts,
+    Done,
+    Event,
+    Failure,
+    HttpCall,
+    Parser,
+    Text,
+    whole,
+)
 from kwdagger.llm.targets.lines import LineSplitter
 from kwdagger.llm.targets.refusals import refusal_of
 
@@ -87,7 +96,7 @@ class OllamaParser:
         try:
             item = json.loads(line)
             found = _events(item)
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             self._ended = True
             shown = line[:_SHOWN_CHARS].decode(errors='replace')
             events.append(Failure('malformed_line', f'not a line of the protocol: {shown!r}'))
@@ -98,7 +107,11 @@ class OllamaParser:
 
 
 def _events(item: dict[str, Any]) -> list[Event]:
-    """Return what one line says, thinking before answer."""
+    """Return what one line says, thinking before answer.
+
+    Raises:
+        TypeError, AttributeError: it is JSON, but nothing that the protocol knows.
+    """
     if item.get('error'):
         return [Failure('stream_error', str(item['error']))]
     message = item.get('message') or item
@@ -114,15 +127,16 @@ def _events(item: dict[str, Any]) -> list[Event]:
 
 def _counts(item: dict[str, Any]) -> Counts:
     context = item.get('context')
+    output_tokens = whole(item.get('eval_count'))
     return Counts(
-        prompt_tokens=item.get('prompt_eval_count'),
-        output_tokens=item.get('eval_count'),
-        source='server' if 'eval_count' in item else 'none',
-        total_duration_ns=item.get('total_duration'),
-        load_duration_ns=item.get('load_duration'),
-        prompt_eval_duration_ns=item.get('prompt_eval_duration'),
-        eval_duration_ns=item.get('eval_duration'),
-        context_len=None if context is None else len(context),
+        prompt_tokens=whole(item.get('prompt_eval_count')),
+        output_tokens=output_tokens,
+        source='none' if output_tokens is None else 'server',
+        total_duration_ns=whole(item.get('total_duration')),
+        load_duration_ns=whole(item.get('load_duration')),
+        prompt_eval_duration_ns=whole(item.get('prompt_eval_duration')),
+        eval_duration_ns=whole(item.get('eval_duration')),
+        context_len=len(context) if isinstance(context, list) else None,
     )
 
 

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from kwdagger.llm.records import TokenSource
 from kwdagger.llm.requests import Request
-from kwdagger.llm.targets.events import Counts, Done, Event, Failure, HttpCall, Parser, Text
+from kwdagger.llm.targets.events import (
+    Counts,
+    Done,
+    Event,
+    Failure,
+    HttpCall,
+    Parser,
+    Text,
+    whole,
+)
 from kwdagger.llm.targets.refusals import refusal_of
 from kwdagger.llm.targets.server_sent import EventSplitter
 
 _SHOWN_CHARS = 200
+_LAST = '[DONE]'
+_NOT_OURS = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 _OPTION_NAMES = {'num_predict': 'max_tokens'}
 _PATHS = {'chat': 'chat/completions', 'completions': 'completions'}
 
@@ -65,7 +77,8 @@ class OpenAIStreamParser:
     def __init__(self) -> None:
         self._events = EventSplitter()
         self._reason: str | None = None
-        self._counts = Counts()
+        self._usage: Mapping[str, Any] = {}
+        self._timings: Mapping[str, Any] = {}
         self._ended = False
 
     def feed(self, data: bytes) -> Sequence[Event]:
@@ -77,18 +90,21 @@ class OpenAIStreamParser:
 
     def close(self) -> Sequence[Event]:
         """Return what the end of the body means."""
+        events: list[Event] = []
+        if (self._events.close() or '').strip() == _LAST:  # without the empty line after it
+            self._take(_LAST, events)
         if self._ended:
-            return []
+            return events
         self._ended = True
         return [Failure('stream_truncated', 'the stream ended before its final record')]
 
     def _take(self, text: str, events: list[Event]) -> None:
-        if self._ended:
+        if self._ended or not text.strip():
             return
-        if text.strip() == '[DONE]':
+        if text.strip() == _LAST:
             self._ended = True
             events.append(
-                Done(self._reason, self._counts)
+                Done(self._reason, _counts(self._usage, self._timings))
                 if self._reason is not None
                 else Failure('stream_truncated', '[DONE] came before a finish reason')
             )
@@ -96,7 +112,7 @@ class OpenAIStreamParser:
         try:
             item = json.loads(text)
             found = self._read(item)
-        except (ValueError, TypeError, AttributeError, IndexError):
+        except _NOT_OURS:
             self._ended = True
             shown = text[:_SHOWN_CHARS]
             events.append(Failure('malformed_line', f'not an event of the protocol: {shown!r}'))
@@ -107,9 +123,12 @@ class OpenAIStreamParser:
     def _read(self, item: dict[str, Any]) -> list[Event]:
         if item.get('error'):
             return [Failure('stream_error', _error_text(item['error']))]
-        self._counts = _counts(item, self._counts)
+        self._usage = _mapping(item.get('usage')) or self._usage
+        self._timings = _mapping(item.get('timings')) or self._timings
         events: list[Event] = []
-        for choice in (item.get('choices') or [])[:1]:
+        for choice in item.get('choices') or []:
+            if choice.get('index'):
+                continue  # a further answer to the same request
             events.extend(_texts(choice.get('delta') or choice))
             self._reason = choice.get('finish_reason') or self._reason
         return events
@@ -133,9 +152,10 @@ class OpenAIWholeParser:
             if item.get('error'):
                 return [Failure('stream_error', _error_text(item['error']))]
             choice = item['choices'][0]
-            done = Done(choice.get('finish_reason'), _counts(item, Counts()))
+            counts = _counts(_mapping(item.get('usage')), _mapping(item.get('timings')))
+            done = Done(choice.get('finish_reason'), counts)
             return [*_texts(choice.get('message') or choice), done]
-        except (ValueError, TypeError, AttributeError, LookupError):
+        except _NOT_OURS:
             shown = self._body[:_SHOWN_CHARS].decode(errors='replace')
             return [Failure('malformed_line', f'not an answer of the protocol: {shown!r}')]
 
@@ -149,26 +169,28 @@ def _texts(piece: dict[str, Any]) -> list[Event]:
     return events
 
 
-def _counts(item: dict[str, Any], known: Counts) -> Counts:
-    """Return the counts so far: `usage`, and llama.cpp's `timings` (milliseconds)."""
-    usage, timings = item.get('usage'), item.get('timings') or {}
-    if not usage and not timings:
-        return known
-    usage = usage or {}
-    output_tokens = usage.get('completion_tokens', timings.get('predicted_n'))
-    output_tokens = known.output_tokens if output_tokens is None else output_tokens
-    prompt_tokens = usage.get('prompt_tokens', known.prompt_tokens)
+def _counts(usage: Mapping[str, Any], timings: Mapping[str, Any]) -> Counts:
+    """Return what `usage` says, and llama.cpp's `timings` (milliseconds)."""
+    details = _mapping(usage.get('prompt_tokens_details'))
+    output_tokens, source = whole(usage.get('completion_tokens')), 'usage'
+    if output_tokens is None:
+        output_tokens, source = whole(timings.get('predicted_n')), 'server'
     return Counts(
-        prompt_tokens=prompt_tokens,
+        prompt_tokens=whole(usage.get('prompt_tokens')),
+        cached_prompt_tokens=whole(timings.get('cache_n', details.get('cached_tokens'))),
         output_tokens=output_tokens,
-        source='none' if output_tokens is None else 'usage',
-        prompt_eval_duration_ns=_nanoseconds(timings, 'prompt_ms', known.prompt_eval_duration_ns),
-        eval_duration_ns=_nanoseconds(timings, 'predicted_ms', known.eval_duration_ns),
+        source='none' if output_tokens is None else cast(TokenSource, source),
+        prompt_eval_duration_ns=_nanoseconds(timings.get('prompt_ms')),
+        eval_duration_ns=_nanoseconds(timings.get('predicted_ms')),
     )
 
 
-def _nanoseconds(timings: dict[str, Any], name: str, known: int | None) -> int | None:
-    return round(timings[name] * 1e6) if name in timings else known
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _nanoseconds(milliseconds: Any) -> int | None:
+    return None if whole(milliseconds) is None else round(milliseconds * 1e6)
 
 
 def _error_text(error: Any) -> str:

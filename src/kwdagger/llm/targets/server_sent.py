@@ -8,8 +8,7 @@ from kwdagger.llm.targets.lines import LineSplitter
 class EventSplitter:
     """Cuts a byte stream into the data of its events.
 
-    Comments and other fields are left out; several ``data:`` lines are one event; an event that
-    the end of the stream cuts short does not count.
+    Comments and other fields are left out; several ``data:`` lines are one event.
     """
 
     def __init__(self) -> None:
@@ -21,15 +20,25 @@ class EventSplitter:
         """Return the data of the events that `data` completes."""
         events = []
         for line in self._lines.feed(data):
-            if self._at_start:
-                line = line.removeprefix(b'\xef\xbb\xbf')
-                self._at_start = False
-            if not line:
-                if self._lines_of_event:
-                    events.append('\n'.join(self._lines_of_event))
-                    self._lines_of_event = []
-                continue
-            name, _, value = line.decode(errors='replace').partition(':')
-            if name == 'data':
-                self._lines_of_event.append(value.removeprefix(' '))
+            lines = self._take(line)
+            if not line and lines:
+                events.append('\n'.join(lines))
+                self._lines_of_event = []
         return events
+
+    def _take(self, line: bytes) -> list[str]:
+        """Return the data lines of the event so far, this line included."""
+        if self._at_start:
+            line = line.removeprefix(b'\xef\xbb\xbf')
+            self._at_start = False
+        name, _, value = line.decode(errors='replace').partition(':')
+        if name == 'data':
+            self._lines_of_event.append(value.removeprefix(' '))
+        return self._lines_of_event
+
+    def close(self) -> str | None:
+        """Return the data of the event that the end of the stream cut short, if any.
+
+        By the standard such an event does not count.
+        """
+        return '\n'.join(self._take(self._lines.close())) or None

@@ -11,12 +11,12 @@ from functools import partial
 from aiohttp import web
 
 from kwdagger.errors import InvalidValue
+from kwdagger.llm.engine.precise_loop import run_precisely
 from kwdagger.llm.testserver.backstage import Backstage
 from kwdagger.llm.testserver.engines import Engine
 from kwdagger.llm.testserver.front import application
 from kwdagger.llm.testserver.listener import Listener
 from kwdagger.llm.testserver.options import ServerOptions
-from kwdagger.llm.testserver.precise_loop import run_precisely
 from kwdagger.llm.testserver.scripted_engine import ScriptedEngine
 
 _KEEP_CONNECTION_SECONDS = 75.0

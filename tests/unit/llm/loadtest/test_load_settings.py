@@ -69,7 +69,7 @@ def test_messages_in_a_body():
 
 
 def test_plans():
-    plan = asked(concurrency='3', num_requests=9, warmup_requests=2).plan(3)
+    plan = asked(concurrency='3', num_requests=9, warmup=2).plan(3)
     assert (plan.mode, plan.concurrency, plan.num_requests) == ('closed', 3, 9)
     assert plan.warmup_requests == 2
     timed = asked(duration='2m', timeout=0)
@@ -116,12 +116,15 @@ def test_durations(text, seconds):
         ({'body': BODY, 'rate': 'fast'}, '-q is a number from 0 on'),
         ({'body': BODY, 'duration': '10 parsecs'}, '-z 10 parsecs: not a duration'),
         ({'body': BODY, 'duration': '0s'}, '-z 0s: not a duration'),
-        ({'body': BODY, 'slos': 'ttfx:1'}, "did you mean 'ttft'?"),
+        ({'body': BODY, 'slo': 'ttfx:1'}, "did you mean 'ttft'?"),
         ({'body': BODY, 'api': 'ollama'}, '--api=ollama: no such protocol'),
         (
             {'body': BODY, 'url': 'http://h/api/chat', 'api': 'openai-chat'},
             '/api/chat speaks ollama-chat, not openai-chat',
         ),
+        ({'body': BODY, 'api_key_env': 'NO_SUCH_VARIABLE'}, 'environment variable is not set'),
+        ({'body': BODY, 'pull': 'always'}, '--pull is never or missing'),
+        ({'body': BODY, 'pull': 'missing', 'api': 'openai-chat'}, 'cannot pull models'),
         ({'model': 'm', 'prompt': 'p', 'options': '[1]'}, '--options must be a YAML mapping'),
     ],
 )

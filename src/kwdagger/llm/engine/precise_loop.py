@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 T = TypeVar('T')
 
+_SELECT_LIMIT = 1024  # FD_SETSIZE: `select` takes no higher descriptor
+
 
 class PreciseSelector(selectors.EpollSelector):
     """An epoll selector that waits in `select`, whose timeout is finer.
@@ -20,7 +22,7 @@ class PreciseSelector(selectors.EpollSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready within `timeout` seconds."""
-        if timeout is not None and timeout > 0:
+        if timeout is not None and timeout > 0 and self.fileno() < _SELECT_LIMIT:
             select.select([self.fileno()], [], [], timeout)
             timeout = 0
         return super().select(timeout)
@@ -38,4 +40,5 @@ def run_precisely(main: Coroutine[Any, Any, T]) -> T:
         if rest:
             loop.run_until_complete(asyncio.wait(rest))
         loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
