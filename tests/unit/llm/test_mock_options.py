@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from kwdagger.llm import mock
 from kwdagger.llm.mock import MockConfig, server_options
-from kwdagger.llm.testserver.faults import FaultRule
+from kwdagger.llm.testserver.faults import FAULTS, FaultRule
 
 
 def test_options_reach_the_server():
@@ -54,3 +57,9 @@ def test_bad_options_are_one_line_and_exit_code_2(words, message, capsys):
     assert out == ''
     assert err.startswith(f'error: {message}')
     assert err.count('\n') == 1
+
+
+def test_the_reference_has_a_row_for_every_fault():
+    page = Path(__file__).parents[3] / 'docs' / 'reference' / 'llm_mock.rst'
+    rows = re.findall(r'^``(\w+)`` {2,}', page.read_text(), re.MULTILINE)
+    assert [name for name in rows if name in FAULTS] == list(FAULTS)
