@@ -114,8 +114,10 @@ def test_what_up_applies_is_what_render_prints_and_twice_is_no_harm(k8s):
     dry = k8s('up', *options, '--dry_run')
     assert dry.stdout.splitlines() == [call for call, _ in expected]
     assert k8s.calls() == []
-    assert k8s('down', *options).returncode == 0
-    assert k8s.calls() == [('kubectl --namespace=llm delete --ignore-not-found -f -', rendered)]
+    assert k8s('down', '--namespace=llm').returncode == 0
+    ours = 'app.kubernetes.io/instance=ollama,app.kubernetes.io/managed-by=kwdagger'
+    delete = f'kubectl --namespace=llm delete deployment,service,job --selector={ours}'
+    assert k8s.calls() == [(delete, '')]
 
 
 def test_up_forwards_a_port_at_the_end(k8s):
@@ -133,7 +135,7 @@ def test_helm_gets_the_values_that_render_prints(k8s):
     values = k8s('render', *options).stdout
     assert yaml.safe_load(values)['ollama'] == {'models': {'pull': [MODEL]}}
     assert k8s('up', *options).returncode == 0
-    assert k8s('down', *options).returncode == 0
+    assert k8s('down', '--kind=helm').returncode == 0
     upgrade = 'helm upgrade --install ollama ollama --repo=https://charts.example/'
     assert k8s.calls() == [
         (f'{upgrade} --values=- --wait --timeout=1800s', values),
@@ -201,6 +203,23 @@ def kubectl_prints(*words):
 def test_this_kubectl_prints_what_ours_was_compared_with(golden, words):
     recorded = yaml.safe_load((GOLDEN / golden).read_text())
     assert without_nulls(kubectl_prints(*words.split())) == without_nulls(recorded)
+
+
+@pytest.mark.kubectl
+def test_kubectl_reads_what_is_written(k8s):
+    words = ['--model=m', '--replicas=3', '--prepull=job', '--volume=claim', '--load=hey']
+    files = k8s('render', *words, '--output_dir=.', PATH=str(BIN)).stdout.split()
+    (k8s.folder / 'kustomization.yaml').write_text(yaml.safe_dump({'resources': files}))
+    done = subprocess.run(
+        ['kubectl', 'kustomize', '.'], cwd=k8s.folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    written = [yaml.safe_load((k8s.folder / file).read_text()) for file in files]
+    assert sorted(yaml.safe_load_all(done.stdout), key=place) == sorted(written, key=place)
+
+
+def place(document):
+    return document['kind'], document['metadata']['name']
 
 
 def without_nulls(value):

@@ -284,6 +284,59 @@ def test_a_server_that_stays_silent_is_left_to_go_on(serve, tmp_path):
     assert not lives(row['pid'])
 
 
+def test_a_start_that_is_killed_leaves_servers_that_are_known(serve, tmp_path):
+    silent = tmp_path / 'silent'
+    silent.write_text('#!/bin/sh\nexec sleep 1000\n')
+    silent.chmod(0o755)
+    port = free_ports(1)
+    words = [f'--port={port}', '--host=127.0.0.1', f'--program={silent}']
+    started = subprocess.Popen(
+        serve.command('--num=1', *words), env=serve.environment, stdout=subprocess.PIPE, text=True
+    )
+    with started:
+        assert 'process' in started.stdout.readline()
+        started.kill()
+    _, (row,) = serve.listed()
+    assert (row['port'], row['state']) == (port, 'silent')
+    assert serve('--stop').returncode == 0
+    assert not lives(row['pid'])
+
+
+def test_an_interrupted_start_leaves_none(serve, tmp_path):
+    silent = tmp_path / 'silent'
+    silent.write_text('#!/bin/sh\nexec sleep 1000\n')
+    silent.chmod(0o755)
+    words = [f'--port={free_ports(1)}', '--host=127.0.0.1', f'--program={silent}']
+    started = subprocess.Popen(
+        serve.command('--num=1', *words), env=serve.environment, stdout=subprocess.PIPE, text=True
+    )
+    with started:
+        pid = int(started.stdout.readline().partition('process ')[2].split()[0])
+        started.send_signal(signal.SIGINT)
+        assert started.wait(60) == 130
+    assert not lives(pid)
+    assert serve.listed() == (0, [])
+
+
+def test_the_batch_client_takes_the_configuration(serve):
+    _, done = serve.start(2, '--write_config=config.toml', '--model=a')
+    assert done.returncode == 0, done.stderr
+    prompts = [json.dumps({'role': 'user', 'content': f'question {n}'}) for n in range(6)]
+    (serve.folder / 'prompts.jsonl').write_text('\n'.join(prompts) + '\n')
+    batch = subprocess.run(
+        [sys.executable, '-m', 'kwdagger.llm', 'batch', '--prompts=prompts.jsonl'],
+        env=serve.environment,
+        cwd=serve.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert batch.returncode == 0, batch.stdout + batch.stderr
+    answers = (serve.folder / 'responses' / 'responses.jsonl').read_text().splitlines()
+    assert len(answers) == 6
+
+
 def test_starts_are_apart(serve):
     begun = time.monotonic()
     port = free_ports(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import scriptconfig as scfg
@@ -19,9 +20,15 @@ from kwdagger.llm.kubernetes.calls import (
     up_calls,
 )
 from kwdagger.llm.kubernetes.helm_values import Chart, check_chart, helm_values
-from kwdagger.llm.kubernetes.load_job import LoadSpec, check_load, load_job
+from kwdagger.llm.kubernetes.load_job import TOOLS, LoadSpec, check_load, load_job
 from kwdagger.llm.kubernetes.pods import Document
-from kwdagger.llm.kubernetes.server_spec import OLLAMA_PORT, ServerSpec, Volume, check_spec
+from kwdagger.llm.kubernetes.server_spec import (
+    OLLAMA_PORT,
+    ServerSpec,
+    Volume,
+    check_choice,
+    check_spec,
+)
 from kwdagger.llm.kubernetes.yaml_documents import file_names, write_documents, yaml_text
 from kwdagger.specs.options import OptionsConfig, as_list, as_mapping, as_pairs, run_verb
 
@@ -106,6 +113,12 @@ def run_action(config: Mapping[str, Any]) -> int:
     if action not in _ACTIONS:
         given = 'nothing' if action is None else f'{action!r}{did_you_mean(action, _ACTIONS)}'
         raise InvalidValue(f'say what to do: {", ".join(_ACTIONS)}; got {given}')
+    cluster = Cluster(config['context'], config['kubeconfig'])
+    if action == 'down':
+        named = check_spec(without_models(read_spec(config)))
+        check_choice('load', config['load'], TOOLS)
+        calls = down_calls(named, read_load(config), cluster, config['purge'])
+        return perform(calls, config['dry_run'])
     spec = check_spec(read_spec(config))
     load = check_load(read_load(config), spec)
     chart = read_chart(config)
@@ -113,9 +126,6 @@ def run_action(config: Mapping[str, Any]) -> int:
         check_chart(chart, spec)
     if action == 'render':
         return render(spec, chart, load, config['output_dir'])
-    cluster = Cluster(config['context'], config['kubeconfig'])
-    if action == 'down':
-        return perform(down_calls(spec, load, cluster, config['purge']), config['dry_run'])
     return bring_up(spec, up_calls(spec, chart, load, cluster), cluster, config)
 
 
@@ -204,6 +214,11 @@ def read_spec(config: Mapping[str, Any]) -> ServerSpec:
         wait_seconds=config['wait_seconds'],
         start_seconds=config['start_seconds'],
     )
+
+
+def without_models(spec: ServerSpec) -> ServerSpec:
+    """Return `spec` as far as it matters to take the server down."""
+    return replace(spec, models=(), prepull='none', ready='server')
 
 
 def read_load(config: Mapping[str, Any]) -> LoadSpec:

@@ -13,7 +13,7 @@ from kwdagger.errors import MissingFile
 from kwdagger.llm.kubernetes.documents import server_documents
 from kwdagger.llm.kubernetes.helm_values import Chart, helm_values
 from kwdagger.llm.kubernetes.load_job import LoadSpec, load_job
-from kwdagger.llm.kubernetes.pods import Document
+from kwdagger.llm.kubernetes.pods import Document, owner_labels
 from kwdagger.llm.kubernetes.server_spec import ServerSpec
 from kwdagger.llm.kubernetes.yaml_documents import yaml_text
 
@@ -21,7 +21,6 @@ _INSTALL = {
     'kubectl': 'https://kubernetes.io/docs/tasks/tools/',
     'helm': 'https://helm.sh/docs/intro/install/',
 }
-_KEPT = ('Namespace', 'PersistentVolumeClaim')
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +67,21 @@ def up_calls(spec: ServerSpec, chart: Chart, load: LoadSpec, cluster: Cluster) -
 
 
 def down_calls(spec: ServerSpec, load: LoadSpec, cluster: Cluster, purge: bool) -> list[Call]:
-    """Return what takes down what `up_calls` brings up, and nothing that is not there.
+    """Return what takes down what `up_calls` brought up under that name, with whichever options.
 
-    The namespace stays: others may use it. So does a claim, with its models, without `purge`.
+    Objects of ours are told by their labels. The namespace stays: others may use it. So does a
+    claim, with its models, without `purge`.
     """
     kubectl = _Program('kubectl', spec, cluster)
-    calls = []
-    if load.tool != 'none':
-        calls.append(_delete_job(kubectl, spec.load_job_name))
     if spec.kind == 'helm':
         helm = _Program('helm', spec, cluster)
-        return [*calls, helm.call('uninstall', spec.name, '--ignore-not-found', '--wait')]
-    kept = _KEPT[:1] if purge else _KEPT
-    gone = [item for item in server_documents(spec) if item['kind'] not in kept]
-    delete = kubectl.call('delete', '--ignore-not-found', '-f', '-', stdin=yaml_text(gone))
-    return [*calls, delete]
+        uninstall = helm.call('uninstall', spec.name, '--ignore-not-found', '--wait')
+        jobs = [] if load.tool == 'none' else [_delete_job(kubectl, spec.load_job_name)]
+        return [*jobs, uninstall]
+    kinds = ['pod'] if spec.kind == 'pod' else ['deployment', 'service', 'job']
+    kinds += ['persistentvolumeclaim'] if purge else []
+    ours = ','.join(f'{name}={value}' for name, value in owner_labels(spec).items())
+    return [kubectl.call('delete', ','.join(kinds), f'--selector={ours}')]
 
 
 def port_forward_call(spec: ServerSpec, cluster: Cluster, local_port: int) -> Call:

@@ -87,4 +87,4 @@ def _command(load: LoadSpec, spec: ServerSpec) -> list[str]:
         load.prompt,
         address,
     ]
-    return ['/bin/sh', '-c', f"pip install --quiet 'kwdagger[llm]' && exec {join(words)}"]
+    return ['/bin/sh', '-c', f"pip install --quiet 'kwdagger[llm]>=0.5' && exec {join(words)}"]

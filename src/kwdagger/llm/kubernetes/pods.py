@@ -18,14 +18,17 @@ def selector(spec: ServerSpec) -> dict[str, str]:
     return {'app': spec.name}
 
 
-def labels(spec: ServerSpec) -> dict[str, str]:
-    """Return the labels of every object that we make for a server."""
+def owner_labels(spec: ServerSpec) -> dict[str, str]:
+    """Return the labels by which everything that we made for a server is found again."""
     return {
-        **selector(spec),
-        'app.kubernetes.io/name': 'ollama',
         'app.kubernetes.io/instance': spec.name,
         'app.kubernetes.io/managed-by': 'kwdagger',
     }
+
+
+def labels(spec: ServerSpec) -> dict[str, str]:
+    """Return the labels of every object that we make for a server."""
+    return {**selector(spec), 'app.kubernetes.io/name': 'ollama', **owner_labels(spec)}
 
 
 def pod_spec(spec: ServerSpec) -> Document:

@@ -123,6 +123,8 @@ def check_spec(spec: ServerSpec) -> ServerSpec:
         _check_text('model', model, _MODEL, 'a name such as qwen2:1.5b')
     for name in spec.environment:
         _check_text('env', name, _VARIABLE, 'names of environment variables')
+    if 'OLLAMA_HOST' in spec.environment:
+        raise InvalidValue('--env: OLLAMA_HOST is what --port says')
     for option, amounts in (('requests', spec.requests), ('limits', spec.limits)):
         for resource, amount in amounts.items():
             _check_text(option, resource, _RESOURCE, 'names of resources such as cpu')

@@ -69,6 +69,9 @@ def plan_servers(
         raise InvalidValue(
             f'--port={first_port} with {count} servers: ports are numbers from 1 to 65535'
         )
+    for name in ('OLLAMA_HOST', 'CUDA_VISIBLE_DEVICES'):
+        if name in (settings.environment or {}):
+            raise InvalidValue(f'--env: {name} is what --host, --port and --devices say')
     if settings.num_parallel < 1:
         raise InvalidValue(f'--num_parallel is 1 or more, not {settings.num_parallel}')
     chosen = list(devices) or [str(number) for number in range(count)]

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from kwdagger.llm.kubernetes.calls import Cluster, down_calls, port_forward_call, up_calls
+from kwdagger.llm.kubernetes.documents import server_documents
 from kwdagger.llm.kubernetes.helm_values import Chart, helm_values
 from kwdagger.llm.kubernetes.load_job import LoadSpec, load_job
 from kwdagger.llm.kubernetes.server_spec import ServerSpec, Volume
@@ -142,20 +143,45 @@ def test_every_call_says_where():
     )
 
 
-@pytest.mark.parametrize(('purge', 'claims'), [(False, 0), (True, 1)])
-def test_down_leaves_the_namespace_and_the_models(purge, claims):
-    spec = ServerSpec(models=('m',), namespace='llm', create_namespace=True, volume=Volume('claim'))
-    (call,) = down_calls(spec, NO_LOAD, Cluster(), purge)
-    assert call.shown() == 'kubectl --namespace=llm delete --ignore-not-found -f -'
-    kinds = [document['kind'] for document in yaml.safe_load_all(call.stdin)]
-    assert sorted(kinds) == sorted(['Service', 'Deployment', *['PersistentVolumeClaim'] * claims])
+OURS = '--selector=app.kubernetes.io/instance=chat,app.kubernetes.io/managed-by=kwdagger'
+DOWNS = {
+    'deployment': ('deployment', NO_LOAD, False, [f'kubectl delete deployment,service,job {OURS}']),
+    'with its models': (
+        'deployment',
+        HEY,
+        True,
+        [f'kubectl delete deployment,service,job,persistentvolumeclaim {OURS}'],
+    ),
+    'pod': ('pod', NO_LOAD, False, [f'kubectl delete pod {OURS}']),
+    'helm': ('helm', NO_LOAD, False, ['helm uninstall chat --ignore-not-found --wait']),
+    'helm with load': (
+        'helm',
+        HEY,
+        True,
+        [
+            'kubectl delete --ignore-not-found job/chat-load',
+            'helm uninstall chat --ignore-not-found --wait',
+        ],
+    ),
+}
 
 
-def test_down_takes_jobs_and_releases_away():
-    assert lines(down_calls(SPEC, HEY, Cluster(), False)) == [
-        'kubectl delete --ignore-not-found job/ollama-load',
-        'helm uninstall ollama --ignore-not-found --wait',
-    ]
+@pytest.mark.parametrize(('kind', 'load', 'purge', 'expected'), DOWNS.values(), ids=DOWNS)
+def test_calls_that_take_it_down(kind, load, purge, expected):
+    spec = ServerSpec(kind=kind, name='chat')
+    assert lines(down_calls(spec, load, Cluster(), purge)) == expected
+
+
+@pytest.mark.parametrize('kind', ['deployment', 'pod'])
+def test_everything_we_make_bears_the_labels_by_which_it_is_taken_down(kind):
+    prepull = 'lifecycle' if kind == 'pod' else 'job'
+    spec = ServerSpec(kind, kind, models=('m',), prepull=prepull, volume=Volume('claim'))
+    (call,) = down_calls(spec, HEY, Cluster(), True)
+    kinds, selector = call.argv[2].split(','), call.argv[3].removeprefix('--selector=').split(',')
+    for document in [*server_documents(spec), load_job(HEY, spec)]:
+        labels = document['metadata']['labels']
+        assert {f'{name}={value}' for name, value in labels.items()} >= set(selector)
+        assert document['kind'].lower() in kinds or kind == 'pod'
 
 
 @pytest.mark.parametrize(('kind', 'target'), [('pod', 'pod'), ('deployment', 'service')])

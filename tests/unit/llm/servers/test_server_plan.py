@@ -73,6 +73,10 @@ def test_what_is_shown_can_be_pasted_into_a_shell():
         ({'devices': ['1', '1']}, '--devices names one of them twice: 1, 1'),
         ({'num': 1, 'port': 0}, 'ports are numbers from 1 to 65535'),
         ({'num': 2, 'port': 65535}, 'ports are numbers from 1 to 65535'),
+        (
+            {'num': 1, 'settings': Settings(environment={'OLLAMA_HOST': 'x'})},
+            '--env: OLLAMA_HOST is what --host, --port and --devices say',
+        ),
         ({'num': 1, 'settings': Settings(num_parallel=0)}, '--num_parallel is 1 or more'),
     ],
 )
