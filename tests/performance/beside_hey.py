@@ -1,0 +1,91 @@
+"""Hold requests per second and mean latency of `kwdagger llm load` against those of `hey`.
+
+    python tests/performance/beside_hey.py            # 5 rounds at 1, 4 and 16 workers
+    python tests/performance/beside_hey.py --quick    # 2 short rounds at 4 workers
+
+Both programs send the same body to the same scripted server by turns, so that what else the
+machine does meets both. A figure is the median over rounds of ours divided by hey's; the target
+is a ratio within 5 % of 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+
+from kwdagger.llm.testserver.embedded import running_server
+
+FIGURES = ('Requests/sec', 'Average')
+TARGET = 0.05
+LEVELS = (1, 4, 16)
+REQUESTS_OF_A_WORKER = 20
+ITL_SECONDS = 0.01
+TOKENS = 10
+
+
+def body(stream: bool) -> str:
+    """Return what both programs send."""
+    options = {'num_predict': TOKENS}
+    return json.dumps({'model': 'm', 'prompt': 'hello', 'stream': stream, 'options': options})
+
+
+def printed_figures(command: list[str], requests: int) -> dict[str, float]:
+    """Return what a program prints in its summary; all of its requests must be answered."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    shown = done.stdout
+    assert f'[200]\t{requests} responses' in shown, f'{shown}{done.stderr}'
+    found = {}
+    for name in FIGURES:
+        match = re.search(rf'^  {name}:\s+(\S+)', shown, re.MULTILINE)
+        assert match is not None, shown
+        found[name] = float(match[1])
+    return found
+
+
+def measure(rounds: int, levels: tuple[int, ...]) -> list[tuple[str, float, float, float]]:
+    """Return of each condition and figure: its name, ours, hey's and the median ratio."""
+    rows = []
+    with running_server(models='m', itl_s=ITL_SECONDS, num_parallel=max(levels)) as server:
+        for workers in levels:
+            for stream in (True, False):
+                requests = workers * REQUESTS_OF_A_WORKER
+                words = ['-c', str(workers), '-n', str(requests), '-m', 'POST']
+                words += ['-d', body(stream), f'{server.url}/api/generate']
+                ours, theirs = [], []
+                for _ in range(rounds):
+                    theirs.append(printed_figures(['hey', *words], requests))
+                    command = [sys.executable, '-m', 'kwdagger.llm', 'load', *words]
+                    ours.append(printed_figures(command, requests))
+                for name in FIGURES:
+                    pairs = [(a[name], b[name]) for a, b in zip(ours, theirs, strict=True)]
+                    rows.append(
+                        (
+                            f'{name}, {workers} workers, {"streamed" if stream else "whole"}',
+                            statistics.median(a for a, _ in pairs),
+                            statistics.median(b for _, b in pairs),
+                            statistics.median(a / b for a, b in pairs),
+                        )
+                    )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--quick', action='store_true')
+    args = parser.parse_args()
+    if shutil.which('hey') is None:
+        sys.exit('hey is not installed (Debian: apt-get install hey)')
+    rows = measure(*((2, (4,)) if args.quick else (5, LEVELS)))
+    print(f'{"beside hey":40}{"ours":>10}{"hey":>10}{"ratio":>8}{"target":>14}')
+    for name, ours, theirs, ratio in rows:
+        verdict = '' if abs(ratio - 1) <= TARGET else '  missed'
+        print(f'{name:40}{ours:10.4f}{theirs:10.4f}{ratio:8.3f}{"0.95 to 1.05":>14}{verdict}')
+
+
+if __name__ == '__main__':
+    main()
