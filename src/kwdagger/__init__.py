@@ -15,6 +15,7 @@ _NAMES = {
     'ProcessContext': 'kwdagger.results.process_context',
     'ProcessNode': 'kwdagger.pipeline.node',
     'Resources': 'kwdagger.pipeline.resources',
+    'Service': 'kwdagger.pipeline.services',
     'YamlProcessNode': 'kwdagger.specs.yaml_node',
     'dump_yaml_pipeline': 'kwdagger.specs.pipeline_spec',
     'load_yaml_pipeline': 'kwdagger.specs.pipeline_spec',
@@ -36,6 +37,7 @@ __all__ = [
     'ProcessContext',
     'ProcessNode',
     'Resources',
+    'Service',
     'YamlProcessNode',
     '__version__',
     'aggregate',
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from kwdagger.pipeline.parameters import Param
     from kwdagger.pipeline.pipeline import Pipeline
     from kwdagger.pipeline.resources import Resources
+    from kwdagger.pipeline.services import Service
     from kwdagger.plan.compiled import CompiledPipeline
     from kwdagger.results.process_context import ProcessContext
     from kwdagger.specs.pipeline_spec import dump_yaml_pipeline, load_yaml_pipeline

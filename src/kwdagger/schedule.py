@@ -16,6 +16,7 @@ from kwdagger.matrix import varied
 from kwdagger.plan.checks import Problem, input_problems
 from kwdagger.plan.compiled import CompiledPipeline
 from kwdagger.plan.job import Plan
+from kwdagger.plan.services import in_service_order, planned_services
 from kwdagger.queues.registry import (
     check_request,
     submission_lines,
@@ -202,6 +203,8 @@ def show(prepared: Prepared, config: Mapping[str, Any]) -> None:
     if not prepared.rows:
         plan_text.warn_text('warning: the parameter grid is empty, so there is nothing to run')
     plan_text.print_plan(plan, decisions, len(prepared.rows))
+    running = {name: job for name, job in plan.jobs.items() if decisions[name].run}
+    plan_text.print_services(planned_services(list(in_service_order(running).values())))
     plan_text.print_stale(decisions)
     if prepared.notices:
         plan_text.print_text(f'passed on, though not declared: {", ".join(prepared.notices)}')

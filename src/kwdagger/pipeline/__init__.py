@@ -14,6 +14,7 @@ from kwdagger.pipeline.pipeline import (
 )
 from kwdagger.pipeline.ports import InputNode, IONode, Node, OutputNode, ParamNode, Port
 from kwdagger.pipeline.resources import Resources
+from kwdagger.pipeline.services import Service
 from kwdagger.pipeline.slurm_options import (
     coerce_slurm_options,
     layer_slurm_options,
@@ -41,6 +42,7 @@ __all__ = [
     'Port',
     'ProcessNode',
     'Resources',
+    'Service',
     'StoredGroupByKey',
     'coerce_duplicate_policy',
     'coerce_pipeline',

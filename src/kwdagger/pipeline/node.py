@@ -30,6 +30,7 @@ from kwdagger.pipeline.ports import (
     connect_nodes,
 )
 from kwdagger.pipeline.resources import attempt_rules, coerce_resources
+from kwdagger.pipeline.services import check_service, coerce_service
 from kwdagger.pipeline.slurm_options import SlurmOptions, coerce_slurm_options
 from kwdagger.values import Value, normalize_mapping
 
@@ -54,6 +55,7 @@ NODE_OPTIONS = (
     'timeout',
     'retries',
     'retry_on',
+    'service',
 )
 _SHELL_TEXT = (str, list, tuple)
 _OPTION_TYPES: dict[str, tuple[type, ...]] = {
@@ -103,6 +105,7 @@ class ProcessNode(JobView):
         timeout: seconds (or text such as ``'1h30m'``) after which an attempt is ended.
         retries: how often a failed attempt is repeated. retry_on: after which failures:
             ``any`` (default), ``timeout``, ``oom``, ``signal``, ``exit``, or exit codes.
+        service: `Service` or a mapping of its fields: a program that its jobs need beside them.
 
     Raises:
         UnknownName: `primary_out_key` is no output.
@@ -133,6 +136,7 @@ class ProcessNode(JobView):
     timeout: float | str | None = None
     retries: int | None = None
     retry_on: str | int | Sequence[str | int] | None = None
+    service: Any = None
     extra_node_spec_keys: Sequence[str] = ()
 
     def __init__(
@@ -172,6 +176,7 @@ class ProcessNode(JobView):
             type(self).params if params is None else params,
             primary_out_key or type(self).primary_out_key,
         )
+        self._check_service()
         self.group = self.group or '.'
         self.root_dpath = ub.Path('.' if root_dpath is None else root_dpath)
         self._given_node_dpath = None if node_dpath is None else os.fspath(node_dpath)
@@ -219,6 +224,14 @@ class ProcessNode(JobView):
             value = getattr(self, attribute)
             if value not in (None, allowed):
                 raise InvalidValue(f'node {self.name!r}: {attribute} is {allowed!r}, got {value!r}')
+
+    def _check_service(self) -> None:
+        owner = f'node {self.name!r}'
+        service = coerce_service(self.service, owner)
+        if service is not None:
+            perf = group_names(self.perf_params)
+            fixed = [*group_names(self.in_paths), *group_names(self.algo_params)]
+            check_service(service, owner, [*fixed, *perf], [*fixed, *group_names(self.out_paths)])
 
     def _apply_groups(
         self, given: dict[str, Collection], schema: Any, primary_out_key: str | None

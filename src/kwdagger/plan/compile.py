@@ -22,6 +22,7 @@ from kwdagger.plan.gathering import GatherIndex, gather_inputs
 from kwdagger.plan.identity import Identities
 from kwdagger.plan.job import GatherMembers, Job, Plan
 from kwdagger.plan.resolve import Resolved, resolve_inputs, resolve_params
+from kwdagger.plan.services import ServiceUse, service_use
 from kwdagger.plan.template import NodeTemplate, node_template
 from kwdagger.rundir.layout import RunDirectory
 from kwdagger.values import Value, normalize
@@ -136,6 +137,10 @@ def _requests(template: NodeTemplate, explicit: Row) -> tuple[Resources, Attempt
     return request, attempt_rules(timeout, retries, retry_on, owner, request.time)
 
 
+def _service_of(template: NodeTemplate, values: Mapping[str, Value]) -> ServiceUse | None:
+    return None if template.service is None else service_use(template.service, values)
+
+
 @dataclass(slots=True)
 class _Compiler:
     pipeline: Pipeline
@@ -232,6 +237,7 @@ class _Compiler:
             resources=request,
             rules=rules,
             row=index,
+            service=_service_of(template, {**inputs.values, **params.perf, **params.algo}),
         )
         first = self._admit(job)
         return Resolved(first, params.algo, params.perf, inputs.values, inputs.origins, upstream)

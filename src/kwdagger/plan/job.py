@@ -11,6 +11,7 @@ from kwdagger.pipeline.job_view import JobView, default_command
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.pipeline.resources import AttemptRules, Resources
+from kwdagger.plan.services import ServiceUse, passed_arguments
 from kwdagger.values import ROOT_TOKEN, Value, relocatable
 
 
@@ -44,6 +45,7 @@ class Job:
         slurm_options: the layered sbatch options. resources: what it asks of a machine.
         rules: when an attempt ends and whether another one follows.
         row: index of the first row that asked for it.
+        service: the instance of a service that it needs.
     """
 
     id: str
@@ -67,14 +69,21 @@ class Job:
     resources: Resources
     rules: AttemptRules
     row: int
+    service: ServiceUse | None = None
 
     @property
     def command(self) -> str:
         """The plain shell text that runs the program."""
         node = self.node
+        passed = passed_arguments(self.service) if self.service else {}
         if type(node).command is JobView.command:
-            return default_command(node.executable or '', self.final_config())
-        return node.bound_to(self).command_text()
+            given = self.final_config()
+            if passed:
+                given = {name: value for name, value in given.items() if name not in passed}
+            text = default_command(node.executable or '', given)
+        else:
+            text = node.bound_to(self).command_text()
+        return ' \\\n    '.join([text, *passed.values()])
 
     @property
     def compared_command(self) -> str:

@@ -110,6 +110,8 @@ def job_manifest(
         leaves=('oom',) if before.queue_grows and job.resources.memory_growth > 1 else (),
         gpus=job.resources.gpus,
         devices=around.devices if job.resources.gpus else (),
+        service=job.service.instance if job.service else '',
+        service_record=job.service.record if job.service else {},
     )
 
 

@@ -18,6 +18,7 @@ from kwdagger.pipeline.resources import (
     attempt_rules,
     coerce_resources,
 )
+from kwdagger.pipeline.services import Service, coerce_service
 from kwdagger.rundir.layout import BOOKKEEPING, is_claim_name
 from kwdagger.values import Value
 
@@ -56,6 +57,7 @@ class NodeTemplate:
     Attributes:
         after: names of nodes that must run first without a data connection.
         resources, rules: what the node asks for where a row does not say otherwise.
+        service: the program that its jobs need beside them.
     """
 
     name: str
@@ -69,6 +71,7 @@ class NodeTemplate:
     after: tuple[str, ...]
     resources: Resources
     rules: AttemptRules
+    service: Service | None = None
 
     def rundir(self, root: str, ids: Mapping[str, str]) -> str:
         """Return the run directory for these ids."""
@@ -120,6 +123,7 @@ def node_template(node: ProcessNode) -> NodeTemplate:
         tuple(before.name for before in node._pred_nodes_without_io_connection),
         request,
         attempt_rules(node.timeout, node.retries, node.retry_on, owner, request.time),
+        coerce_service(node.service, owner),
     )
 
 

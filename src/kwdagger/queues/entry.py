@@ -22,6 +22,7 @@ class QueueEntry:
         resources: what it asks of a machine, grown for what earlier attempts lacked.
         slurm_options: sbatch options by name; they win over `resources`.
         slurm_jobs: Slurm's own jobs, of earlier hand-outs, that must end first.
+        service: the instance of a service that it needs, or nothing.
     """
 
     name: str
@@ -32,6 +33,7 @@ class QueueEntry:
     resources: Resources = field(default_factory=Resources)
     slurm_options: Mapping[str, Any] = field(default_factory=dict)
     slurm_jobs: tuple[str, ...] = ()
+    service: str = ''
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,12 @@ def check_request(backend: str, entry: QueueEntry) -> None:
     if backend == 'slurm':
         from kwdagger.queues.slurm.options import sbatch_arguments
 
+        if entry.service:
+            raise InvalidValue(
+                f'node {entry.node!r}: a service is shared by jobs of one host, which Slurm does '
+                f'not know of: use --backend=serial, tmux or hyperqueue, or start the program in '
+                f'the setup of the node'
+            )
         sbatch_arguments(entry.resources, entry.slurm_options, f'node {entry.node!r}')
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.plan.job import Decision, Plan
+from kwdagger.plan.services import ServicePlan
 from kwdagger.values import Value, block_yaml, scalar_text
 
 _SHOWN_VALUES = 6
@@ -67,6 +68,21 @@ def print_varied(varied: Mapping[str, Sequence[Value]]) -> None:
 def _short(value: Value, limit: int = 40) -> str:
     text = scalar_text(value).replace('\n', ' ')
     return text if len(text) <= limit else f'{text[: limit - 3]}...'
+
+
+def print_services(services: Iterable[ServicePlan]) -> None:
+    """Print which services a run would start, and how often."""
+    for service in services:
+        shown = [
+            f'{label}: {_count(jobs, "job")}'
+            for label, jobs in list(service.instances.items())[:_SHOWN_VALUES]
+        ]
+        if len(service.instances) > _SHOWN_VALUES:
+            shown.append(f'... {len(service.instances)} instances')
+        print_text(
+            f'service {service.name}: {_count(service.starts, "start")} planned '
+            f'({"; ".join(shown)})'
+        )
 
 
 def print_stale(decisions: Mapping[str, Decision]) -> None:

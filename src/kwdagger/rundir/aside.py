@@ -8,7 +8,13 @@ from collections.abc import Iterable, Mapping
 
 from kwdagger.rundir.claims import Claim
 from kwdagger.rundir.hold import Hold
-from kwdagger.rundir.layout import LOG_NAME, STATUS_NAME, STAYS, is_claim_name
+from kwdagger.rundir.layout import (
+    LOG_NAME,
+    SERVICE_NAME,
+    STATUS_NAME,
+    STAYS,
+    is_claim_name,
+)
 from kwdagger.rundir.status import record_text
 
 
@@ -66,9 +72,7 @@ def _record_names(held: Hold) -> list[str]:
     names = []
     if held.status is not None and not held.status.never_started:
         names.append(STATUS_NAME)
-    if LOG_NAME in held.names:
-        names.append(LOG_NAME)
-    return names
+    return names + [name for name in (LOG_NAME, SERVICE_NAME) if name in held.names]
 
 
 def _is_leftover(name: str) -> bool:

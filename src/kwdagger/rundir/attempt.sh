@@ -47,7 +47,7 @@ kw_child() {
     [[ $kw_path ]] && PATH=$kw_path:$PATH
     export PATH
     [[ $kw_visible ]] && export CUDA_VISIBLE_DEVICES=$kw_visible
-    for gate in ${kw_has_surroundings:+kw_surroundings} ${kw_has_setup:+kw_setup}; do
+    for gate in ${kw_has_surroundings:+kw_surroundings} ${kw_service:+kw_enter_service} ${kw_has_setup:+kw_setup}; do
         eval "$gate $kw_closers" || {
             status=$?
             printf ',"setup_exit_code":%d' "$status" >&"$kw_fd"
@@ -179,6 +179,7 @@ kw_wait() {
         said=
         read -r -t "$text" -u "$kw_bell" said
         [[ $said == "$kw_child_pid" ]] && break
+        [[ $said && ${kw_service-} ]] && kw_hear_service "$said"
         [[ $kw_forwarded || $kw_timed_out ]] && kw_wait_for_group
         kw_stat "$kw_child_pid" && [[ ${kw_fields[0]} != [ZX] ]] || break
         pause=$((pause < 50 ? 2 * pause + 1 : 100))
@@ -209,6 +210,7 @@ kw_set_deadline() {
     local last=$((${#kw_timeouts[@]} - 1)) fraction=00
     kw_timeout= kw_timed_out=
     ((last < 0)) && return
+    [[ ${kw_service-} && ! $kw_service_begun ]] && return
     kw_timeout=${kw_timeouts[kw_tries < last ? kw_tries : last]}
     [[ $kw_timeout == *.* ]] && fraction=${kw_timeout#*.}0
     kw_deadline=$((kw_started_uptime + ${kw_timeout%.*} * 100 + 10#${fraction:0:2}))

@@ -95,7 +95,7 @@ kw_list() {
     for path in "$kw_dir"/*; do
         name=${path##*/}
         case $name in
-            job_config.json | invoke.sh | job_status.json | .pred | .succ | .attempts | _gather) ;;
+            job_config.json | invoke.sh | job_status.json | .pred | .succ | .attempts | .service | _gather) ;;
             .claim.*)
                 number=${name#.claim.}
                 [[ $number == *[!0-9]* ]] || kw_claims[number]=$number

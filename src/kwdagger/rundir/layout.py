@@ -9,16 +9,29 @@ SCRIPT_NAME = 'invoke.sh'
 MANIFEST_NAME = 'job_config.json'
 STATUS_NAME = 'job_status.json'
 LOG_NAME = 'job.log'
+SERVICE_NAME = '.service.json'
 CLAIM_PREFIX = '.claim.'
 BOOKKEEPING = frozenset(
-    [MANIFEST_NAME, SCRIPT_NAME, STATUS_NAME, LOG_NAME, '.pred', '.succ', '.attempts', '_gather']
+    [
+        MANIFEST_NAME,
+        SCRIPT_NAME,
+        STATUS_NAME,
+        LOG_NAME,
+        SERVICE_NAME,
+        '.pred',
+        '.succ',
+        '.attempts',
+        '.service',
+        '_gather',
+    ]
 )
 """Names inside a run directory that are ours (claims too, see `is_claim_name`)."""
 
-STAYS = BOOKKEEPING - {STATUS_NAME, LOG_NAME}
+STAYS = BOOKKEEPING - {STATUS_NAME, LOG_NAME, SERVICE_NAME}
 """The bookkeeping that outlives an attempt; the rest moves aside with it."""
 
 ARRAY_TABLE_SUFFIX = '.txt'
+_NOT_IN_HOSTS = str.maketrans('', '', '"\\/')
 _REMOVED_PREFIX = '.kwdagger-removed.'
 _SCHEDULE_NAME = '_kwdagger_schedule'
 
@@ -63,6 +76,16 @@ class RunDirectory:
     def log_path(self) -> str:
         """The program's output."""
         return f'{self.path}/{LOG_NAME}'
+
+    @property
+    def service_path(self) -> str:
+        """The service that the last attempt used, as it was read back."""
+        return f'{self.path}/{SERVICE_NAME}'
+
+    @property
+    def service_dir(self) -> str:
+        """The service of a run by hand, see `SessionDirectory.services_dir`."""
+        return f'{self.path}/.service'
 
     @property
     def attempts_dir(self) -> str:
@@ -175,6 +198,10 @@ class SessionDirectory:
     def scheduler_path(self, host: str, pid: int) -> str:
         """The mark of one process that runs this session."""
         return f'{self.path}/schedulers/{host}-{pid}.json'
+
+    def services_dir(self, host: str) -> str:
+        """Services that the jobs of one host share: ``hold``, and a folder for each instance."""
+        return f'{self.path}/services/{host.translate(_NOT_IN_HOSTS)}'
 
     @property
     def packs_dir(self) -> str:

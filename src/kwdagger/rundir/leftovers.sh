@@ -36,7 +36,7 @@ kw_survey() {
         kw_aside+=(job_status.json)
     fi
     for name in "${kw_leftovers[@]}"; do
-        [[ $name == job.log ]] && kw_aside+=(job.log)
+        [[ $name == job.log || $name == .service.json ]] && kw_aside+=("$name")
     done
     kw_movable
     kw_aside+=("${kw_movable[@]}")
@@ -70,7 +70,7 @@ kw_movable() {
         return 0
     fi
     for name in "${kw_leftovers[@]}"; do
-        [[ $name == job.log ]] && continue
+        [[ $name == job.log || $name == .service.json ]] && continue
         declared=$kw_exclusive
         for ((index = 1; index < ${#kw_outputs[@]}; index += 2)); do
             [[ $declared ]] && break

@@ -57,6 +57,7 @@ class JobManifest:
         retries: tries after the first, for the failures of `retry_on` (words and exit codes).
         leaves: states that the run script does not try again itself, as the queue will.
         gpus: how many devices it takes while it runs, out of `devices`.
+        service: the instance that it needs; `service_record` says how that is had.
     """
 
     process_id: str
@@ -88,6 +89,8 @@ class JobManifest:
     leaves: tuple[str, ...] = ()
     gpus: int = 0
     devices: tuple[str, ...] = ()
+    service: str = ''
+    service_record: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def owns_directory(self) -> bool:

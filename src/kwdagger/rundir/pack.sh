@@ -19,7 +19,7 @@ kw_pack_job() {
         return
     fi
     local state
-    kw_id=$1 kw_exit_code=null kw_reason= kw_result=not_started
+    kw_id=$1 kw_exit_code=null kw_reason= kw_result=not_started kw_service=
     if [[ -r $2 ]] && . "$2"; then
         kw_job "$2"
     else

@@ -33,7 +33,7 @@ kw_relocate() {
         kw_respell "$(declare -f "$name")" "$old" "$new"
         eval "$kw_text"
     done
-    for name in kw_cwd kw_path kw_primary; do
+    for name in kw_cwd kw_path kw_primary ${kw_service:+kw_service_record}; do
         kw_respell "${!name}" "$old" "$new"
         printf -v "$name" %s "$kw_text"
     done
@@ -105,6 +105,7 @@ kw_job() {
         kw_not_run "$status"
         status=$?
     fi
+    [[ ! ${kw_service-} ]] || kw_leave_service
     ((kw_gpus == 0)) || kw_end_lease
     return "$status"
 }
@@ -139,10 +140,12 @@ kw_attempt_once() {
         return
     fi
     kw_started_hook
+    [[ ${kw_service-} ]] && kw_hold_services
     kw_start
     kw_wait
     kw_judge
     status=$?
+    [[ ${kw_service-} ]] && kw_blame_service
     [[ $kw_state == passed ]] || kw_end_rest
     if [[ $status != 0 ]]; then
         kw_cleared=1

@@ -27,8 +27,12 @@ _RETURN = '[[ ${BASH_SOURCE[0]} == "$0" ]] || return 0'
 def library(*more: str) -> str:
     """Return the bash functions that run scripts share, with neither comments nor indents."""
     texts = [(files('kwdagger.rundir') / name).read_text('utf-8') for name in (*_PARTS, *more)]
-    lines = [line.lstrip() for text in texts for line in text.splitlines()]
-    return '\n'.join(line for line in lines if line and not line.startswith('#')) + '\n'
+    return ''.join(map(_stripped, texts))
+
+
+def _stripped(text: str) -> str:
+    lines = (line.lstrip() for line in text.splitlines())
+    return ''.join(f'{line}\n' for line in lines if line and not line.startswith('#'))
 
 
 def render_script(manifest: JobManifest) -> str:
@@ -47,11 +51,38 @@ def render_script(manifest: JobManifest) -> str:
             '',
             '# Below: what kwdagger knows about this job, and how it is claimed, run and recorded.',
             *_assignments(manifest),
+            *_service(manifest),
             _RETURN,
             f'{library(*_needs(manifest))}kw_main "$@"',
             '',
         ]
     )
+
+
+@cache
+def _service_machinery() -> str:
+    room = files('kwdagger.rundir')
+    keeper = (room / 'service_keeper.py').read_text('utf-8')
+    return (
+        _stripped((room / 'service.sh').read_text('utf-8'))
+        + f"kw_service_keeper() {{\ncat <<'KW_KEEPER'\n{keeper}KW_KEEPER\n}}"
+    )
+
+
+def _service(manifest: JobManifest) -> list[str]:
+    """Return the name of a job's service and how it is had; nothing where there is none.
+
+    It comes before the place where a queue's shell leaves the script: only jobs with a service
+    bring their machinery along.
+    """
+    if not manifest.service:
+        return []
+    record = json.dumps(manifest.service_record, ensure_ascii=False)
+    return [
+        f'kw_service={quote(manifest.service)}',
+        f'kw_service_record={quote(record)}',
+        _service_machinery(),
+    ]
 
 
 def _needs(manifest: JobManifest) -> list[str]:

@@ -16,6 +16,7 @@ from kwdagger.plan.manifest import (
     job_manifest,
     plan_fingerprints,
 )
+from kwdagger.plan.services import in_service_order
 from kwdagger.queues.entry import QueueEntry
 from kwdagger.rundir.attempts import attempt_states
 from kwdagger.rundir.fingerprints import Fingerprints
@@ -113,31 +114,35 @@ def hand_out(
         OSError: a run directory cannot be written, and there is no `refused`.
     """
     entries: dict[str, QueueEntry] = {}
-    for name, job in plan.jobs.items():
-        decision = survey.decisions[name]
-        if decision.run:
-            before = _attempts(job, survey, queue, (tried or {}).get(name, 0))
-            try:
-                entry = _hand_out_one(job, plan, survey, around, session, queue, entries, before)
-            except OSError as problem:
-                if refused is None:
-                    raise
-                refused[name] = f'{problem.filename or job.rundir}: {problem.strerror}'
-                continue
-            if entry is not None:
-                entries[name] = entry
+    for name, job in _running(plan, survey).items():
+        before = _attempts(job, survey, queue, (tried or {}).get(name, 0))
+        try:
+            entry = _hand_out_one(job, plan, survey, around, session, queue, entries, before)
+        except OSError as problem:
+            if refused is None:
+                raise
+            refused[name] = f'{problem.filename or job.rundir}: {problem.strerror}'
+            continue
+        if entry is not None:
+            entries[name] = entry
     return list(entries.values())
 
 
 def planned_entries(plan: Plan, survey: Survey, queue: str) -> list[QueueEntry]:
     """Return the entries that `hand_out` would return, if nobody comes between; write nothing."""
     entries: dict[str, QueueEntry] = {}
-    for name, job in plan.jobs.items():
-        if survey.decisions[name].run:
-            before = _attempts(job, survey, queue, 0)
-            rundir = absolute(job.rundir, os.getcwd())
-            entries[name] = _entry(job, rundir, survey, entries, before)
+    for name, job in _running(plan, survey).items():
+        before = _attempts(job, survey, queue, 0)
+        rundir = absolute(job.rundir, os.getcwd())
+        entries[name] = _entry(job, rundir, survey, entries, before)
     return list(entries.values())
+
+
+def _running(plan: Plan, survey: Survey) -> dict[str, Job]:
+    """Return the jobs that run, in the order in which they are handed out."""
+    return in_service_order(
+        {name: job for name, job in plan.jobs.items() if survey.decisions[name].run}
+    )
 
 
 def _attempts(job: Job, survey: Survey, queue: str, tried: int) -> Attempts:
@@ -194,6 +199,7 @@ def _entry(
         job.resources.grown(before.out_of_memory, before.out_of_time),
         job.slurm_options,
         _live_jobs(job, survey),
+        job.service.instance if job.service else '',
     )
 
 

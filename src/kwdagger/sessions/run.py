@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from kwdagger.queues.registry import create_queue, start_queue
 from kwdagger.queues.running import DetachableQueue, Handover
 from kwdagger.rundir.fingerprints import Fingerprints
 from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.rundir.services import services_held
 from kwdagger.sessions.elsewhere import is_awaited, is_in_slurm
 from kwdagger.sessions.handout import Survey, hand_out, plan_facts, planned_entries, survey_plan
 from kwdagger.sessions.outcome import Outcome, outcome_of
@@ -97,7 +99,7 @@ def run_plan(
     reasons: dict[str, str] = {}
     first, tried = attempt_numbers(survey.facts), dict[str, int]()
     late: set[str] = set()
-    with stop_signals() as stop:
+    with stop_signals() as stop, _services(plan, survey, session, say):
         while True:
             refused: dict[str, str] = {}
             entries = hand_out(
@@ -134,6 +136,13 @@ def run_plan(
             remaining = {*outcome.held, *outcome.elsewhere, *outcome.unfinished}
             survey = _only(survey_plan(plan, reader), remaining)
             decisions.update({name: d for name, d in survey.decisions.items() if d.run})
+
+
+def _services(
+    plan: Plan, survey: Survey, session: SessionDirectory, say: Callable[[str], None]
+) -> AbstractContextManager[None]:
+    needed = any(job.service for name, job in plan.jobs.items() if survey.decisions[name].run)
+    return services_held(session, say) if needed else nullcontext()
 
 
 def _announce(again: Sequence[str], say: Callable[[str], None]) -> None:

@@ -19,6 +19,7 @@ from kwdagger.pipeline.parameters import Collection, Param
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.pipeline.ports import Port
 from kwdagger.pipeline.resources import Resources
+from kwdagger.pipeline.services import Service
 from kwdagger.specs.references import import_dotted
 from kwdagger.specs.yaml_node import YamlProcessNode
 from kwdagger.specs.yaml_text import load_yaml_or_path
@@ -226,7 +227,7 @@ def _dump_node(node: ProcessNode) -> dict[str, Any]:
         spec['primary_out_key'] = node.primary_out_key
     for key in _OPTION_KEYS:
         value = getattr(node, key)
-        if isinstance(value, Resources):
+        if isinstance(value, (Resources, Service)):
             value = value.as_mapping()
         if value not in (None, {}, [], '', '.') and value != getattr(ProcessNode, key):
             spec[key] = list(value) if isinstance(value, (tuple, set)) else value
