@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -164,6 +165,11 @@ class Place:
         pids = [int(line.split()[1]) for line in self.lines('starts.txt')]
         return [process.pid for process in ours(self.folder) if process.pid in pids]
 
+    def end_jobs(self) -> None:
+        for process in ours(self.folder):
+            if process.cmdline()[1:2] == ['job.py']:
+                process.terminate()
+
     def nothing_is_left(self) -> bool:
         return not ours(self.folder)
 
@@ -304,9 +310,7 @@ def test_a_killed_scheduler_leaves_no_service(place: Place) -> None:
     scheduler.kill()
     finish(scheduler)
     assert place.servers()
-    for process in ours(place.folder):
-        if 'job.py' in ' '.join(process.cmdline()):
-            process.terminate()
+    place.end_jobs()
     wait_for(place.nothing_is_left)
     assert len(place.asked()) == 1
 
@@ -316,9 +320,7 @@ def test_what_a_killed_keeper_left_is_ended(place: Place) -> None:
     wait_for(place.asked)
     (found,) = place.instances()
     os.kill(found['keeper_pid'], signal.SIGKILL)
-    for process in ours(place.folder):
-        if 'job.py' in ' '.join(process.cmdline()):
-            process.terminate()
+    place.end_jobs()
     assert finish(scheduler) == 1
     assert place.nothing_is_left()
     assert place.starts() == ['a', 'a']
@@ -391,20 +393,37 @@ def test_what_a_service_left_behind_is_ended(place: Place) -> None:
     assert place.nothing_is_left()
 
 
-def test_shell_text_serves_as_check_and_stop(place: Place) -> None:
+def test_shell_text_serves_as_ready_check_and_stop(place: Place) -> None:
     done = place.schedule(
         {'model': 'a b'},
+        start='cd {dir}; touch up; while [ ! -e down ]; do sleep 0.05; done; echo stopped',
         ready='test -e {dir}/up',
-        start='cd {dir}; touch up; while [ ! -e down ]; do sleep 0.05; done',
-        check='echo model={model}; echo port=$KWDAGGER_SERVICE_PORT',
+        check='printf "model=%s\\nport=$KWDAGGER_SERVICE_PORT\\n" {model}',
         expect={'model': '{model}', 'port': '{port}'},
         stop='touch {dir}/down',
         pass_as={},
-        environment={},
-        node={'executable': 'f() { echo ok >"${1#*=}"; }; f', 'command': None, 'algo_params': {}},
-        key=[],
+        node={'executable': f'bash -c {shlex.quote(_NOTE)} job'},
     )
-    assert done.returncode in (0, 1, 2)
+    assert done.returncode == 0, done.stdout
+    (path,) = place.run_dirs()
+    used = json.loads((path / '.service.json').read_text())
+    told = dict(line.split('=', 1) for line in (path / 'out.json').read_text().splitlines())
+    assert told == {
+        'KWDAGGER_SERVICE_URL': used['url'],
+        'KWDAGGER_SERVICE_PORT': str(used['port']),
+        'KWDAGGER_SERVICE_DIR': used['dir'],
+        'CLIENT': f'asks {used["port"]}',
+    }
+    assert used['config'] == {'model': 'a b', 'port': str(used['port'])}
+    assert Path(used['log']).read_text() == 'stopped\n'
+    assert place.nothing_is_left()
+
+
+_NOTE = """\
+for word; do
+    [[ $word != --out=* ]] || env | grep -e ^KWDAGGER_SERVICE_ -e ^CLIENT= >"${word#*=}"
+done
+"""
 
 
 def test_slurm_is_refused(place: Place) -> None:

@@ -453,6 +453,7 @@ class Keeper:
             return
         if self.declared['stop'] and process.poll() is None:
             self.ask(self.declared['stop'], self.stop_seconds)
+            wait_for_end(process, self.stop_seconds)
         end_group(process.pid, self.stop_seconds, process)
         while children := children_of(os.getpid()):  # they left its group, but not us
             for child in children:
@@ -460,6 +461,13 @@ class Keeper:
             reap()
             time.sleep(_CLIENT_POLL_SECONDS)
         self.process = None
+
+
+def wait_for_end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Give a process that was asked to end the time for it."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(_CLIENT_POLL_SECONDS)
 
 
 def end_group(group: int, seconds: float, process: subprocess.Popen[bytes] | None = None) -> None:
