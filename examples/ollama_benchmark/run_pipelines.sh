@@ -19,6 +19,7 @@ MODELS=${MODELS:-[gemma3:12b, gemma3:1b]}
 CONCURRENCY=${CONCURRENCY:-[0]}
 PULL=${PULL:-never}
 
+failed=0
 kwdagger schedule \
     --params="
         pipeline: 'pipelines.py::ollama_benchmark_pipeline()'
@@ -42,7 +43,8 @@ kwdagger schedule \
     --root_dpath="$EVAL_DPATH" \
     --backend=serial \
     --skip_existing=1 \
-    --run=1
+    --run=1 || failed=$?
+((failed != 2)) || exit 2 # nothing was started
 
 kwdagger aggregate \
     --pipeline='pipelines.py::ollama_benchmark_pipeline()' \
@@ -54,3 +56,4 @@ echo
 python custom_aggregate.py \
     --pattern="$EVAL_DPATH/ollama_benchmark/*/ollama_benchmark.json" \
     --plots_dpath="$EVAL_DPATH/plots"
+exit "$failed"

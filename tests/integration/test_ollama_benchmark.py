@@ -507,12 +507,15 @@ def wait_until(condition, seconds=30):
         time.sleep(0.02)
 
 
-def test_run_sh_measures_the_server_it_is_given(tutorial):
+def test_run_sh_measures_what_the_server_it_is_given_has(tutorial):
+    models = '[gemma3:12b, absent]'
     shown = tutorial.paste(
-        './run.sh "$EVAL_DPATH"', OLLAMA_URL=tutorial.server.url, MODELS='[gemma3:12b]'
+        './run.sh "$EVAL_DPATH"', code=1, OLLAMA_URL=tutorial.server.url, MODELS=models
     )
     assert f'Measuring the server at {tutorial.server.url}' in shown
-    assert '1 of 1 jobs done' in shown
+    assert '1 of 2 jobs done, 1 failed' in shown
+    assert f'bring it with `kwdagger llm pull absent --url={tutorial.server.url}`' in shown
+    assert '18 trials of 1 runs; 0 failed' in shown
     assert is_reachable(tutorial.server.url)
     (report,) = tutorial.reports().values()
     check_report(report, cold=3, warm=3 * PROMPTS)
