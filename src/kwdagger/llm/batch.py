@@ -20,7 +20,13 @@ from kwdagger.llm.batching.config import BatchConfig, make_config, read_toml
 from kwdagger.llm.batching.journal import Journal
 from kwdagger.llm.batching.keeping import Keeper
 from kwdagger.llm.batching.layout import BatchFolder
-from kwdagger.llm.batching.probes import Probe, look_at_all, make_probe, pull_missing
+from kwdagger.llm.batching.probes import (
+    LONGEST_PROBE_SECONDS,
+    Probe,
+    look_at_all,
+    make_probe,
+    pull_missing,
+)
 from kwdagger.llm.batching.progress import (
     Progress,
     check_question,
@@ -118,10 +124,16 @@ def run_batch(options: Mapping[str, Any]) -> int:
         raise InvalidValue('--prompts=FILE.jsonl is missing: one prompt a line')
     prompts = read_prompt_lines(options['prompts'])
     folder = BatchFolder(os.path.normpath(os.path.expanduser(options['output_dir'])))
+    check_place(folder.path, '--output_dir')
+    check_place(os.path.dirname(options['summary'] or ''), '--summary')
     progress = check_folder(folder, config, prompts, options)
     context = ProcessContext('llm_batch', config=dict(options)).start()
     probe = make_probe(
-        config.question.api, config.question.model, api_key(options), options['trust_env']
+        config.question.api,
+        config.question.model,
+        api_key(options),
+        options['trust_env'],
+        min(options['probe_seconds'], LONGEST_PROBE_SECONDS),
     )
     silent = find_servers(config, probe, options) if progress.todo or options['overwrite'] else {}
     with locked(folder):
@@ -149,6 +161,15 @@ def check_choices(options: Mapping[str, Any]) -> None:
     for name in ('parallel', 'probe_seconds', 'requests_per_second'):
         if options[name] is not None and not options[name] > 0:
             raise InvalidValue(f'--{name} must be greater than 0, got {options[name]}')
+
+
+def check_place(path: str, option: str) -> None:
+    """Raise if `path` can be no folder because a file is in its way."""
+    place = os.path.abspath(path)
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    if not os.path.isdir(place):
+        raise InvalidValue(f'{option}: {place} is a file; name a folder')
 
 
 def read_config(options: Mapping[str, Any]) -> BatchConfig:

@@ -10,7 +10,7 @@ from typing import Any
 
 import scriptconfig as scfg
 
-from kwdagger.errors import InvalidValue
+from kwdagger.errors import InvalidValue, MissingFile
 from kwdagger.llm.batching.json_answers import parse_answer
 from kwdagger.llm.batching.reading import read_answers
 from kwdagger.rundir.files import replace_file
@@ -51,6 +51,8 @@ def merge_answers(config: Mapping[str, Any]) -> int:
     for name in ('input_dir', 'output_file'):
         if not config[name]:
             raise InvalidValue(f'--{name} is missing; write --input_dir=responses --output_file=F')
+    if not os.path.isdir(os.path.dirname(os.path.abspath(target))):
+        raise MissingFile(f'--output_file={target}: no such folder')
     own_name = os.path.basename(target) if _in_folder(target, folder) else None
     merged, left_out = [], []
     for name, answer in read_answers(folder):

@@ -13,7 +13,7 @@ from kwdagger.errors import UserError
 from kwdagger.llm.batching.servers import Server
 from kwdagger.llm.engine.ollama_api import ModelMissing, OllamaApi, ServerError, require_model
 
-_PROBE_SECONDS = 10.0
+LONGEST_PROBE_SECONDS = 10.0
 _MOST_AT_ONCE = 32
 _LOOK_AGAIN_SECONDS = 1.0
 
@@ -21,16 +21,26 @@ Probe = Callable[[Server], UserError | None]
 """Returns None when the server answers and has the model, else why it cannot be used."""
 
 
-def make_probe(api: str, model: str, key: str | None = None, trust_env: bool = False) -> Probe:
-    """Return what looks at servers of this protocol."""
+def make_probe(
+    api: str,
+    model: str,
+    key: str | None = None,
+    trust_env: bool = False,
+    limit_seconds: float = LONGEST_PROBE_SECONDS,
+) -> Probe:
+    """Return what looks at servers of this protocol.
+
+    Args:
+        limit_seconds: a server that takes longer to answer does not answer.
+    """
 
     def probe(server: Server) -> UserError | None:
         try:
             if api.startswith('ollama'):
-                with OllamaApi(server.url, _PROBE_SECONDS, trust_env) as ollama:
+                with OllamaApi(server.url, limit_seconds, trust_env) as ollama:
                     require_model(ollama, model)
             else:
-                _require_openai_model(server.url, model, key, trust_env)
+                _require_openai_model(server.url, model, key, trust_env, limit_seconds)
         except UserError as error:
             return error
         return None
@@ -84,12 +94,14 @@ def pull_missing(
                 tell(f'pulled {model} to {server.name}')
 
 
-def _require_openai_model(url: str, model: str, key: str | None, trust_env: bool) -> None:
+def _require_openai_model(
+    url: str, model: str, key: str | None, trust_env: bool, limit_seconds: float
+) -> None:
     headers = {'Authorization': f'Bearer {key}'} if key else {}
     try:
         with requests.Session() as session:
             session.trust_env = trust_env
-            answer = session.get(f'{url}/v1/models', headers=headers, timeout=_PROBE_SECONDS)
+            answer = session.get(f'{url}/v1/models', headers=headers, timeout=limit_seconds)
         listed: Mapping[str, Any] = answer.json() if answer.ok else {}
     except requests.JSONDecodeError:
         raise ServerError(f'{url}/v1/models does not list models as OpenAI does') from None
