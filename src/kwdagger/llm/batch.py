@@ -44,7 +44,7 @@ from kwdagger.llm.engine.client import Client, Timeouts
 from kwdagger.llm.prompts.jsonl_prompts import PromptLine, read_prompt_lines
 from kwdagger.llm.records import OK
 from kwdagger.llm.requests import Request
-from kwdagger.llm.targets import make_target
+from kwdagger.llm.targets import Target, make_target
 from kwdagger.results.process_context import ProcessContext
 from kwdagger.specs.options import OptionsConfig, as_mapping, run_verb
 
@@ -127,6 +127,7 @@ def run_batch(options: Mapping[str, Any]) -> int:
     check_place(folder.path, '--output_dir')
     check_place(os.path.dirname(options['summary'] or ''), '--summary')
     progress = check_folder(folder, config, prompts, options)
+    targets = targets_of(config, options)
     context = ProcessContext('llm_batch', config=dict(options)).start()
     probe = make_probe(
         config.question.api,
@@ -139,7 +140,7 @@ def run_batch(options: Mapping[str, Any]) -> int:
     with locked(folder):
         progress = prepare(folder, config, prompts, options)
         before = len(progress.answered)
-        end = ask_open_prompts(folder, config, progress, probe, silent, options)
+        end = ask_open_prompts(folder, config, progress, targets, probe, silent, options)
         progress = read_progress(folder, prompts)
         write_ordered(folder, prompts, progress.answered, progress.endings)
         if options['summary']:
@@ -199,6 +200,14 @@ def read_config(options: Mapping[str, Any]) -> BatchConfig:
     )
 
 
+def targets_of(config: BatchConfig, options: Mapping[str, Any]) -> dict[str, Target]:
+    """Return server url -> how it is spoken to."""
+    return {
+        server.url: make_target(config.question.api, server.url, api_key(options))
+        for server in config.servers
+    }
+
+
 def api_key(options: Mapping[str, Any]) -> str | None:
     """Return the key of an OpenAI server, if there is one."""
     return os.environ.get(options['api_key_env'] or '')
@@ -247,6 +256,7 @@ def ask_open_prompts(
     folder: BatchFolder,
     config: BatchConfig,
     progress: Progress,
+    targets: Mapping[str, Target],
     probe: Probe,
     silent: Mapping[str, str],
     options: Mapping[str, Any],
@@ -264,17 +274,18 @@ def ask_open_prompts(
         keeper.adopt(progress)
         if not progress.todo:
             return BatchEnd()
-        return asyncio.run(_ask(config, schedule, probe, keeper, options))
+        return asyncio.run(_ask(config, schedule, targets, probe, keeper, options))
 
 
 async def _ask(
     config: BatchConfig,
     schedule: Schedule,
+    targets: Mapping[str, Target],
     probe: Probe,
     keeper: Keeper,
     options: Mapping[str, Any],
 ) -> BatchEnd:
-    question, key = config.question, api_key(options)
+    question = config.question
     template = Request(
         model=question.model,
         prompt='',
@@ -290,9 +301,7 @@ async def _ask(
         run = BatchRun(
             client=client,
             schedule=schedule,
-            targets={
-                server.url: make_target(question.api, server.url, key) for server in config.servers
-            },
+            targets=targets,
             template=template,
             probe=probe,
             keep=keeper.keep,

@@ -11,7 +11,13 @@ import requests
 
 from kwdagger.errors import UserError
 from kwdagger.llm.batching.servers import Server
-from kwdagger.llm.engine.ollama_api import ModelMissing, OllamaApi, ServerError, require_model
+from kwdagger.llm.engine.ollama_api import (
+    ModelMissing,
+    OllamaApi,
+    ServerError,
+    reason_of,
+    require_model,
+)
 
 LONGEST_PROBE_SECONDS = 10.0
 _MOST_AT_ONCE = 32
@@ -106,7 +112,7 @@ def _require_openai_model(
     except requests.JSONDecodeError:
         raise ServerError(f'{url}/v1/models does not list models as OpenAI does') from None
     except requests.RequestException as error:
-        raise ServerError(f'cannot reach a server at {url}: {error}') from None
+        raise ServerError(f'cannot reach a server at {url}: {reason_of(error)}') from None
     if not answer.ok:
         raise ServerError(f'{url}/v1/models answers HTTP {answer.status_code}')
     names = [str(item.get('id')) for item in listed.get('data') or []]

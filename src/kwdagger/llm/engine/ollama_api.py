@@ -238,7 +238,7 @@ class OllamaApi:
             raise InvalidValue(f'{self.url!r} is no address of a server: {error}') from None
         except requests.RequestException as error:
             raise ServerError(
-                f'cannot reach a server at {self.url}: {_reason(error)}; '
+                f'cannot reach a server at {self.url}: {reason_of(error)}; '
                 f'start it, or name another address'
             ) from None
         if response.status_code == 200:
@@ -262,7 +262,7 @@ class OllamaApi:
                 f'pull of {model} from {self.url}: a line that is no JSON object'
             ) from None
         except requests.RequestException as error:
-            raise ServerError(f'pull of {model} from {self.url}: {_reason(error)}') from None
+            raise ServerError(f'pull of {model} from {self.url}: {reason_of(error)}') from None
 
 
 def require_model(
@@ -307,7 +307,7 @@ def _looks(seconds: float) -> Iterator[None]:
         yield
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Return the innermost cause in a few words, such as ``Connection refused``."""
     seen: BaseException | None = error
     deepest = error
