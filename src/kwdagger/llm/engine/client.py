@@ -147,6 +147,9 @@ class Client:
             if response.status == 200:
                 await _read(response, target.parser(request), answer, watch)
                 return
+            if 300 <= response.status < 400:
+                answer.end = _redirected(response)
+                return
             answer.retry_after = _seconds(response.headers.get('Retry-After'))
             answer.end = target.refusal(response.status, await _body(response), request.model)
 
@@ -175,6 +178,11 @@ async def _read(
         if isinstance(answer.end, Failure):
             return
     answer.take(parser.close(), time.perf_counter_ns())
+
+
+def _redirected(response: aiohttp.ClientResponse) -> Failure:
+    place = response.headers.get('Location', 'nowhere')
+    return Failure('http_4xx', f'HTTP {response.status}: redirected to {place}; use that address')
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

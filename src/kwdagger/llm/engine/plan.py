@@ -37,7 +37,7 @@ class LoadPlan:
         held: what becomes of a request that finds as many in flight: it waits (and is timed
             from its schedule) or is dropped, and counted.
         stop_oversaturated: stop sending when time to first token and requests in flight both
-            rise significantly (`engine.saturation`).
+            rise significantly (`engine.saturation`), for `saturation_seconds`.
         request_rate, burstiness, seed: what `arrivals_ns` was made from, for reports.
         label: the name of a step of a sweep.
     """
@@ -54,6 +54,7 @@ class LoadPlan:
     max_concurrency: int | None = None
     held: Held = 'wait'
     stop_oversaturated: bool = False
+    saturation_seconds: float = 5.0
     request_rate: float | None = None
     burstiness: float | None = None
     seed: int | None = None
@@ -82,8 +83,10 @@ class LoadPlan:
             value = getattr(self, name)
             if value is not None and not value >= limit:
                 raise InvalidValue(f'{name} {value} is less than {limit}')
-        if self.duration_seconds is not None and not self.duration_seconds > 0:
-            raise InvalidValue(f'duration_seconds {self.duration_seconds} is not positive')
+        for name in ('duration_seconds', 'saturation_seconds'):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InvalidValue(f'{name} {value} is not positive')
 
     @property
     def sending_seconds(self) -> float:

@@ -27,7 +27,11 @@ class RunningLoad:
         self._in_flight = 0
         self._held: deque[tuple[Turn, int]] = deque()
         self._heartbeat = Heartbeat(client.epoch_ns, lambda: self._in_flight + len(self._held))
-        self._saturation = SaturationWatch() if plan.stop_oversaturated else None
+        self._saturation = (
+            SaturationWatch(minimum_seconds=plan.saturation_seconds)
+            if plan.stop_oversaturated
+            else None
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()

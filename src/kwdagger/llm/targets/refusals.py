@@ -15,7 +15,8 @@ def refusal_of(status: int, body: bytes, model: str, pull_command: str | None) -
     Args:
         pull_command: what brings a missing model; None where no command does.
     """
-    message = _message(body) or f'HTTP {status}'
+    said = _message(body)
+    message = said or f'HTTP {status}'
     if status == 404 and 'model' in message.lower():
         hint = f'; get it with `{pull_command}`' if pull_command else ''
         return Failure('model_missing', f'{message}{hint}')
@@ -23,7 +24,8 @@ def refusal_of(status: int, body: bytes, model: str, pull_command: str | None) -
         return Failure('http_429_rate_limited', message)
     if status == 503:
         return Failure('http_503_busy', message)
-    return Failure('http_5xx' if status >= 500 else 'http_4xx', f'HTTP {status}: {message}')
+    text = f'HTTP {status}: {said}' if said else message
+    return Failure('http_5xx' if status >= 500 else 'http_4xx', text)
 
 
 def _message(body: bytes) -> str:
