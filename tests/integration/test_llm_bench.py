@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from kwdagger.llm import bench
+from kwdagger.llm import bench, report
 from kwdagger.llm.engine.ollama_api import OllamaApi
 from kwdagger.llm.records import read_records
 from kwdagger.llm.reporting.result_file import ResultFile, document_text, recomputed_document
@@ -50,11 +50,15 @@ def server(_server, tmp_path, monkeypatch):
 
 def run(server, *words, prompts='--prompts=prompts.yaml'):
     """Run the verb in this process; return exit code, stdout, stderr."""
+    return verb(bench, f'--url={server.url}', prompts, *words)
+
+
+def verb(module, *words):
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            bench.main(argv=[f'--url={server.url}', prompts, *words])
+            module.main(argv=list(words))
         except SystemExit as end:
             code = end.code
     return code, out.getvalue(), err.getvalue()
@@ -261,6 +265,10 @@ def test_repeats_give_intervals_of_run_means(server):
         found = condition['metrics']['ttft_mean']
         assert found['mean'] == pytest.approx(sum(runs) / 3)
         assert found['runs'] == 3
+    for place in ('llm_bench.json', '.'):  # the comparison stands for its runs
+        shown = verb(report, '--recompute', place)
+        assert shown[0] == 0
+        assert shown[1].count('equal, byte for byte') == 6
         assert found['half_width'] > 0
 
 

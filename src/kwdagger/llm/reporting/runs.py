@@ -68,7 +68,8 @@ class Run:
 def find_results(places: Iterable[str]) -> list[ResultFile]:
     """Return the result files at `places`: files as named, folders searched to any depth.
 
-    Hidden folders, such as those of earlier attempts, are left out.
+    Hidden folders, such as those of earlier attempts, are left out. A file that compares runs
+    stands for these runs.
 
     Raises:
         MissingFile: a place is not there, or a folder holds no result.
@@ -78,8 +79,10 @@ def find_results(places: Iterable[str]) -> list[ResultFile]:
     for place in places:
         if not os.path.isdir(place):
             file = ResultFile(place)
-            file.read()
-            found[os.path.abspath(place)] = file
+            runs = compared_runs(file)
+            found |= {
+                os.path.abspath(each.path): each for each in ([file] if runs is None else runs)
+            }
             continue
         inside = list(_results_below(place))
         if not inside:
@@ -96,10 +99,25 @@ def _results_below(folder: str) -> Iterator[ResultFile]:
                 continue
             file = ResultFile(os.path.join(place, name))
             try:
-                file.read()
+                compares = compared_runs(file) is not None
             except UserError:
                 continue
-            yield file
+            if not compares:
+                yield file
+
+
+def compared_runs(file: ResultFile) -> list[ResultFile] | None:
+    """Return the results that a file of ``llm bench`` compares; None if it is a result itself.
+
+    Raises:
+        MissingFile, InvalidValue: it cannot be read.
+    """
+    conditions = file.read()['result'].get('conditions')
+    if not isinstance(conditions, list):
+        return None
+    folder = os.path.dirname(file.path)
+    paths = [path for condition in conditions for path in condition.get('runs') or ()]
+    return [ResultFile(os.path.join(folder, path)) for path in paths]
 
 
 def read_run(file: ResultFile) -> Run:
