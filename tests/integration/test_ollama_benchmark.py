@@ -326,6 +326,12 @@ def test_one_run_by_hand(tutorial):
     assert len(twice) == 2 * len(lines)
 
 
+def test_the_readme_names_every_option(tutorial):
+    offered = re.findall(r'^  --(\w+)', tutorial.paste('python ollama_benchmark.py --help'), re.M)
+    readme = (EXAMPLE / 'README.rst').read_text()
+    assert sorted(re.findall(r'^``--(\w+)``', readme, re.M)) == sorted(offered)
+
+
 def test_the_table_has_what_the_tutorial_names(tutorial):
     tutorial.paste(f"""
         MODELS='[gemma3:1b]' CONCURRENCY='[0, 2]' COLD_RESET_CMD='' \\
