@@ -110,6 +110,7 @@ def test_plots(results, tmp_path):
     assert report(results, f'--plots={tmp_path / "plots"}') == 0
     names = sorted(path.name for path in (tmp_path / 'plots').iterdir())
     assert names == [
+        'in_flight.png',
         'latency_and_throughput.png',
         'latency_by_prompt_length.png',
         'tokens_per_sec_by_concurrency.png',
@@ -120,6 +121,46 @@ def test_plots(results, tmp_path):
         assert path.read_bytes().startswith(b'\x89PNG')
 
 
+def runs_that_take(folder, *latencies, model='m'):
+    """Write a run of four answers for each latency in ms."""
+    for number, latency in enumerate(latencies):
+        rows = [
+            record(n, sent=n * latency, chunks=(20, latency), end=latency, output_tokens=3)
+            for n in range(4)
+        ]
+        path = str(folder / f'run{number}' / 'llm_load.json')
+        write_result(path, rows, config_summary={'model': model, 'concurrency': 1})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ('latencies', 'verdict', 'code'),
+    [
+        ((130, 131, 132), 'worse', 1),
+        ((70, 71, 72), 'better', 0),
+        ((100, 102, 104), 'no difference seen', 0),
+        ((130,), 'too few runs', 0),
+    ],
+)
+def test_against_earlier_results(latencies, verdict, code, tmp_path, capsys):
+    before = runs_that_take(tmp_path / 'before', 100, 101, 102)
+    after = runs_that_take(tmp_path / 'after', *latencies)
+    assert report(after, f'--against={before}', '--json') == code
+    rows = json.loads(capsys.readouterr().out)['comparison']
+    assert {row['figure']: row['verdict'] for row in rows}['latency_total_mean'] == verdict
+    assert {row['figure']: row['verdict'] for row in rows}['requests_per_sec'] == verdict
+    assert 'error_rate' not in {row['figure'] for row in rows}
+    assert report(after, f'--against={before}') == code
+    assert verdict in capsys.readouterr().out
+
+
+def test_only_the_same_load_is_compared(tmp_path, capsys):
+    before = runs_that_take(tmp_path / 'before', 100, 101, model='other')
+    after = runs_that_take(tmp_path / 'after', 100, 101)
+    assert report(after, f'--against={before}') == 2
+    assert 'no run there has the model and load of one here' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
@@ -127,10 +168,10 @@ def test_plots(results, tmp_path):
         (['nowhere'], 'nowhere: no such file'),
         (['.'], 'no results of kwdagger llm in this folder'),
         (['text.json'], 'not valid JSON'),
-        (['other.json'], "not a result of kwdagger llm (no 'result.metrics')"),
+        (['other.json'], 'not the result of a run of kwdagger llm'),
         (['odd.json'], 'not a result of kwdagger llm'),
         (['bare.json', '--recompute'], 'requests.jsonl: no such file'),
-        (['bare.json', '--json', '--csv'], '--json and --csv are two forms of report'),
+        (['bare.json', '--json', '--csv'], '--csv and --json are two forms of report'),
     ],
 )
 def test_bad_input(words, message, tmp_path, monkeypatch, capsys):
@@ -138,12 +179,23 @@ def test_bad_input(words, message, tmp_path, monkeypatch, capsys):
     (tmp_path / 'text.json').write_text('not JSON')
     (tmp_path / 'other.json').write_text('{"result": 3}')
     (tmp_path / 'odd.json').write_text('{"result": {"metrics": {}, "trials": [1]}}')
-    (tmp_path / 'bare.json').write_text('{"result": {"metrics": {}}}')
+    (tmp_path / 'bare.json').write_text('{"result": {"metrics": {}, "trials": []}}')
     monkeypatch.chdir(tmp_path / 'empty' if words == ['.'] else tmp_path)
     assert report(*words) == 2
     shown = capsys.readouterr().err
     assert message in shown
     assert shown.count('\n') == 1
+
+
+def test_a_run_without_an_answer_is_shown(tmp_path, capsys):
+    rows = [record(0, sent=1, end=9, status='connect')]
+    write_result(str(tmp_path / 'a' / 'run.json'), rows, config_summary={'model': 'm'})
+    write_result(str(tmp_path / 'b' / 'run.json'), [], config_summary={'model': 'm'})
+    assert report(tmp_path, f'--plots={tmp_path / "plots"}') == 0
+    shown = capsys.readouterr().out
+    assert '2 runs, 1 trial' in shown
+    assert '1 failed: connect' in shown
+    assert report(tmp_path / 'b', f'--plots={tmp_path / "none"}', '--csv') == 0
 
 
 def test_results_that_others_wrote_in_the_same_shape_are_shown(tmp_path, capsys):
@@ -153,7 +205,7 @@ def test_results_that_others_wrote_in_the_same_shape_are_shown(tmp_path, capsys)
         'result': {'trials': [trial], 'metrics': {'ttft_mean': 0.5, 'num_trials': 1}},
     }
     (tmp_path / 'ollama_benchmark.json').write_text(json.dumps(document))
-    assert report(tmp_path, '--json') == 0
+    assert report(tmp_path, '--json', f'--plots={tmp_path / "plots"}') == 0
     tables = json.loads(capsys.readouterr().out)['tables']
     assert tables['by_load'][0]['concurrency'] == 2
     assert tables['by_model'][0]['ttft_p50'] == 0.5

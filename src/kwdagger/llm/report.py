@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,14 @@ from typing import Any
 import scriptconfig as scfg
 
 from kwdagger.errors import InvalidValue
+from kwdagger.llm.metrics.in_flight import in_flight
 from kwdagger.llm.reporting import recompute, report_text
-from kwdagger.llm.reporting.groupings import Grouping, standard_groupings
+from kwdagger.llm.reporting.groupings import Grouping, comparison, standard_groupings
 from kwdagger.llm.reporting.result_file import ResultFile
 from kwdagger.llm.reporting.runs import Run, find_results, read_run, run_table, trial_table
 from kwdagger.specs.options import OptionsConfig, run_verb
+
+_SHOWN_IN_FLIGHT = 6
 
 
 class ReportConfig(OptionsConfig):
@@ -29,6 +33,9 @@ class ReportConfig(OptionsConfig):
     )
     recompute = scfg.Value(
         False, isflag=True, help='compute every figure again from requests.jsonl; 1 if one differs'
+    )
+    against = scfg.Value(
+        None, type=str, help='file or folder of earlier results: say what changed; 1 if worse'
     )
     json = scfg.Value(False, isflag=True, help='one JSON document: all runs, all tables')
     csv = scfg.Value(False, isflag=True, help='one line for each trial')
@@ -54,6 +61,8 @@ def report(config: Mapping[str, Any]) -> int:
     if config['recompute']:
         return recompute_all(files)
     runs = [read_run(file) for file in files]
+    if config['against']:
+        return compare_runs(config['against'], runs, bool(config['json']))
     if config['csv']:
         sys.stdout.write(trial_table(runs).to_csv(index=False))
         return 0
@@ -67,9 +76,21 @@ def report(config: Mapping[str, Any]) -> int:
     if config['plots']:
         from kwdagger.llm.reporting.plots import write_plots
 
-        for path in write_plots(trials, table, config['plots']):
+        for path in write_plots(trials, table, requests_in_flight(files), config['plots']):
             sys.stderr.write(f'wrote {path}\n')
     return 0
+
+
+def requests_in_flight(files: Sequence[ResultFile]) -> dict[str, list[tuple[int, int]]]:
+    """Return how many requests were in flight over time, of as many runs as a figure can show."""
+    known = [file for file in files if os.path.exists(file.requests_path)][:_SHOWN_IN_FLIGHT]
+    names = [os.path.relpath(file.path) for file in known]
+    common = os.path.commonpath(list(map(os.path.dirname, names))) if names else ''
+    series = {}
+    for file, name in zip(known, names, strict=True):
+        measured = (record for record in file.read_records() if record.phase == 'measured')
+        series[os.path.relpath(name, common or '.')] = in_flight(measured)
+    return series
 
 
 def recompute_all(files: Sequence[ResultFile]) -> int:
@@ -77,6 +98,24 @@ def recompute_all(files: Sequence[ResultFile]) -> int:
     found = [(file.path, recompute.differences(file)) for file in files]
     report_text.print_verdicts(found)
     return int(any(lines for _, lines in found))
+
+
+def compare_runs(place: str, runs: Sequence[Run], as_json: bool) -> int:
+    """Show what changed since the results at `place`; return 1 if a figure became worse.
+
+    Raises:
+        UserError: there are no results, or none under the same load.
+    """
+    before = [read_run(file) for file in find_results([place])]
+    found = comparison(run_table(before), run_table(runs))
+    if not found.rows:
+        raise InvalidValue(f'--against={place}: no run there has the model and load of one here')
+    if as_json:
+        json.dump({'schema': 1, 'comparison': found.rows}, sys.stdout, indent=2)
+        sys.stdout.write('\n')
+    else:
+        report_text.print_comparison(found)
+    return int(any(row['verdict'] == 'worse' for row in found.rows))
 
 
 def print_document(runs: Sequence[Run], groupings: Sequence[Grouping]) -> None:
@@ -94,8 +133,8 @@ def print_document(runs: Sequence[Run], groupings: Sequence[Grouping]) -> None:
 
 
 def _places(config: Mapping[str, Any]) -> list[str]:
-    forms = [name for name in ('recompute', 'json', 'csv') if config[name]]
-    if len(forms) > 1:
+    forms = [name for name in ('recompute', 'against', 'csv', 'json') if config[name]]
+    if len(forms) > 1 and forms != ['against', 'json']:
         raise InvalidValue(f'--{forms[0]} and --{forms[1]} are two forms of report; leave one out')
     places = config['results'] or []
     places = [places] if isinstance(places, str) else list(places)

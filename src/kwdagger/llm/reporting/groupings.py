@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kwdagger.llm.metrics.comparison import compare
 from kwdagger.llm.metrics.confidence import mean_interval
 from kwdagger.llm.metrics.distribution import average, distribution
 from kwdagger.llm.metrics.pareto import pareto_front
@@ -28,6 +29,21 @@ RUN_FIGURES = {
     'ttft_mean': 'ttft_mean',
 }
 """Name in tables -> figure of a run."""
+
+LOAD_KEYS = ('model', 'concurrency', 'request_rate')
+"""What sets one load apart from another."""
+
+COMPARED_FIGURES = {
+    'requests_per_sec': False,
+    'output_tokens_per_sec': False,
+    'latency_total_mean': True,
+    'latency_total_p95': True,
+    'ttft_mean': True,
+    'tpot_mean': True,
+    'cold_ttft_mean': True,
+    'error_rate': True,
+}
+"""Figure of a run -> whether less of it is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +107,46 @@ def standard_groupings(trials: pd.DataFrame, runs: pd.DataFrame) -> list[Groupin
     found = []
     if len(trials):
         found.append(trial_grouping(trials, 'by model', ('model', 'start')))
-    warm = runs[runs['num_trials'] > 0] if 'num_trials' in runs else runs
+    warm = runs[runs['num_trials'] > 0]
     if len(warm):
         rated = warm['request_rate'].notna().any()
-        keys = ('model', 'concurrency', 'request_rate') if rated else ('model', 'concurrency')
+        keys = LOAD_KEYS if rated else LOAD_KEYS[:2]
         found.append(run_grouping(warm, 'by load', keys))
     if len(trials) and trials['host'].nunique(dropna=False) > 1:
         found.append(trial_grouping(trials, 'by host', ('host', 'model', 'start')))
     return found
+
+
+def comparison(before: pd.DataFrame, after: pd.DataFrame) -> Grouping:
+    """Return what became of each figure under each load that both sets of runs have.
+
+    Rows hold the load, ``figure``, ``before``, ``after`` (means over runs), ``change`` (a
+    fraction), ``ci95`` (half width of the interval of the difference) and ``verdict``.
+    """
+    earlier = {tuple(group.values()): table for group, table in _groups(before, LOAD_KEYS)}
+    rows = []
+    for group, new in _groups(after, LOAD_KEYS):
+        old = earlier.get(tuple(group.values()))
+        if old is not None:
+            rows += [{**group, **row} for row in _changes(old, new)]
+    return Grouping('compared', LOAD_KEYS, rows)
+
+
+def _changes(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield what became of each figure; failures that never happened are no news."""
+    for figure, lower_is_better in COMPARED_FIGURES.items():
+        values = _numbers(before, figure), _numbers(after, figure)
+        found = compare(*values, lower_is_better=lower_is_better)
+        if found is None or (figure == 'error_rate' and not any(map(any, values))):
+            continue
+        yield {
+            'figure': figure,
+            'before': found.before,
+            'after': found.after,
+            'change': found.change,
+            'ci95': found.half_width,
+            'verdict': found.verdict,
+        }
 
 
 def _groups(

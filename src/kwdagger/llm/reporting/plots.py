@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kwdagger.errors import InvalidValue
@@ -13,11 +14,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def write_plots(trials: pd.DataFrame, runs: pd.DataFrame, folder: str) -> list[str]:
-    """Write every figure that the tables have values for; return the paths.
+Series = Sequence[tuple[int, int]]
+
+
+def write_plots(
+    trials: pd.DataFrame, runs: pd.DataFrame, in_flight: Mapping[str, Series], folder: str
+) -> list[str]:
+    """Write every figure that there are values for; return the paths.
 
     Args:
-        trials, runs: `runs.trial_table` and `runs.run_table`.
+        trials, runs: `runs.trial_table` and `runs.run_table`. in_flight: name of a run ->
+            `metrics.in_flight.in_flight` of its measured requests.
 
     Raises:
         InvalidValue: matplotlib is not installed, or the folder cannot be made.
@@ -32,20 +39,21 @@ def write_plots(trials: pd.DataFrame, runs: pd.DataFrame, folder: str) -> list[s
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise InvalidValue(f'--plots={folder}: {error.strerror}') from None
-    answered = trials[trials['status'] == 'ok'] if len(trials) else trials
+    answered = trials[trials['status'] == 'ok']
+    drawings: dict[str, Callable[[Axes], bool]] = {
+        'ttft_by_model': lambda axes: draw_ttft_by_model(axes, answered),
+        'tokens_per_sec_by_concurrency': lambda axes: draw_tokens_by_concurrency(axes, answered),
+        'latency_and_throughput': lambda axes: draw_latency_and_throughput(axes, runs),
+        'latency_by_prompt_length': lambda axes: draw_latency_by_prompt_length(axes, answered),
+        'ttft_by_host': lambda axes: draw_ttft_by_host(axes, answered),
+        'in_flight': lambda axes: draw_in_flight(axes, in_flight),
+    }
     paths = []
-    for name, (draw, table) in {
-        'ttft_by_model': (draw_ttft_by_model, answered),
-        'tokens_per_sec_by_concurrency': (draw_tokens_by_concurrency, answered),
-        'latency_and_throughput': (draw_latency_and_throughput, runs),
-        'latency_by_prompt_length': (draw_latency_by_prompt_length, answered),
-        'ttft_by_host': (draw_ttft_by_host, answered),
-    }.items():
+    for name, draw in drawings.items():
         figure = Figure(figsize=(7, 4.5), layout='constrained')
-        if not len(table) or not draw(figure.add_subplot(), table):
-            continue
-        paths.append(os.path.join(folder, f'{name}.png'))
-        figure.savefig(paths[-1], dpi=120)
+        if draw(figure.add_subplot()):
+            paths.append(os.path.join(folder, f'{name}.png'))
+            figure.savefig(paths[-1], dpi=120)
     return paths
 
 
@@ -94,6 +102,15 @@ def draw_latency_by_prompt_length(axes: Axes, trials: pd.DataFrame) -> bool:
         axes.scatter(table['prompt_text_len'], table['latency_total_sec'], label=f'{model} {start}')
     _label(axes, 'prompt [characters]', 'latency [s]')
     return bool(len(known))
+
+
+def draw_in_flight(axes: Axes, in_flight: Mapping[str, Series]) -> bool:
+    """Draw how many requests of each run were in flight, over time."""
+    for name, series in in_flight.items():
+        seconds = [(at - series[0][0]) / 1e9 for at, _ in series]
+        axes.step(seconds, [count for _, count in series], where='post', label=name)
+    _label(axes, 'time [s]', 'requests in flight')
+    return any(in_flight.values())
 
 
 def _boxes(axes: Axes, trials: pd.DataFrame, column: str, keys: list[str], unit: str) -> bool:

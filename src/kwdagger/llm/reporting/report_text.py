@@ -60,6 +60,30 @@ def print_groupings(
         )
 
 
+def print_comparison(found: Grouping) -> None:
+    """Print each figure before and after, and what can be said about the difference."""
+    rows = found.rows
+    columns = [
+        column
+        for column in _key_columns(found)
+        if column.head == 'model' or any(cell != ABSENT for cell in column.cells)
+    ]
+    columns.append(TextColumn('figure', [row['figure'] for row in rows], fixed=True))
+    for name in ('before', 'after'):
+        columns.append(TextColumn(name, [f'{row[name]:.4g}' for row in rows], numeric=True))
+    columns.append(TextColumn('change', [_percent(row) for row in rows], numeric=True))
+    columns.append(TextColumn('verdict', [row['verdict'] for row in rows], fixed=True))
+    print_columns(columns)
+
+
+def _percent(row: Mapping[str, Any]) -> str:
+    """Return a change in percent, with half the width of its interval where it is known."""
+    if row['change'] is None:
+        return ABSENT
+    text = f'{row["change"]:+.1%}'
+    return text if row['ci95'] is None else f'{text} ± {row["ci95"] / abs(row["before"]):.1%}'
+
+
 def print_verdicts(differences: Sequence[tuple[str, list[str]]]) -> None:
     """Print of every result whether its rows give its figures, and which of them they do not."""
     for path, lines in differences:

@@ -57,9 +57,13 @@ class ResultFile:
             isinstance(document, dict)
             and isinstance(result, dict)
             and isinstance(result.get('metrics'), dict)
+            and isinstance(result.get('trials'), list)
         ):
             return document
-        raise InvalidValue(f"{self.path}: not a result of kwdagger llm (no 'result.metrics')")
+        raise InvalidValue(
+            f'{self.path}: not the result of a run of kwdagger llm '
+            f'(no result.metrics with result.trials)'
+        )
 
     def text(self) -> str:
         """Return the document as it is written.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,15 @@ from kwdagger.results.dotdict import DotDict
 if TYPE_CHECKING:
     import pandas as pd
 
+_SHARED = ('fpath', 'model', 'concurrency', 'request_rate', 'host')
+_TRIAL = (
+    *('status', 'start', 'prompt_text_len', 'ttft_sec', 'latency_total_sec'),
+    *('tokens_per_sec', 'decode_tokens_per_sec'),
+)
+_RUN = (
+    *('num_trials', 'num_ok_trials', 'requests_per_sec', 'output_tokens_per_sec'),
+    *('latency_total_mean', 'ttft_mean'),
+)
 _BOOKKEEPING = ('job_config.json', 'job_status.json')
 
 
@@ -150,7 +159,7 @@ def trial_table(runs: Iterable[Run]) -> pd.DataFrame:
 
     Columns: those of `metrics.trial_rows`, ``fpath``, ``model``, ``start`` (``cold`` or ``warm``),
     ``concurrency`` (at least 1), ``request_rate``, ``host``, and everything known about the run
-    behind ``config.``, ``machine.`` and ``run.``.
+    behind ``config.``, ``machine.`` and ``run.``. Those that reports need are always there.
     """
     import pandas as pd
 
@@ -160,8 +169,7 @@ def trial_table(runs: Iterable[Run]) -> pd.DataFrame:
         for trial in run.trials:
             start = 'cold' if trial.get('cold_start') else 'warm'
             rows.append({**trial, **shared, 'start': start})
-    table: pd.DataFrame = pd.DataFrame(rows)
-    return table
+    return _with_columns(pd.DataFrame(rows), (*_SHARED, *_TRIAL))
 
 
 def run_table(runs: Iterable[Run]) -> pd.DataFrame:
@@ -169,8 +177,14 @@ def run_table(runs: Iterable[Run]) -> pd.DataFrame:
     import pandas as pd
 
     rows = [{**DotDict.from_nested(run.metrics), **_shared_columns(run)} for run in runs]
-    table: pd.DataFrame = pd.DataFrame(rows)
-    return table
+    return _with_columns(pd.DataFrame(rows), (*_SHARED, *_RUN))
+
+
+def _with_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return a table that has these columns, empty where no row does."""
+    missing = [name for name in names if name not in table]
+    wider: pd.DataFrame = table.reindex(columns=[*table.columns, *missing])
+    return wider
 
 
 def _shared_columns(run: Run) -> dict[str, Any]:

@@ -73,8 +73,9 @@ def test_a_file_is_written_again_from_its_rows_byte_for_byte(tmp_path, spans):
     [
         (None, 'no such file'),
         ('{', 'not valid JSON'),
-        ('[]', "no 'result.metrics'"),
-        ('{"result": {"metrics": 3}}', "no 'result.metrics'"),
+        ('[]', 'no result.metrics with result.trials'),
+        ('{"result": {"metrics": {}}}', 'no result.metrics with result.trials'),
+        ('{"result": {"metrics": 3, "trials": []}}', 'no result.metrics with result.trials'),
     ],
 )
 def test_files_that_are_no_results(tmp_path, text, message):
