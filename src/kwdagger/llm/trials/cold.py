@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from kwdagger.llm.engine.client import Client, Timeouts
+from kwdagger.llm.engine.client import Timeouts
+from kwdagger.llm.engine.load import measure_load
+from kwdagger.llm.engine.plan import sequential
 from kwdagger.llm.records import RequestRecord
 from kwdagger.llm.requests import Request
 from kwdagger.llm.targets import Target
@@ -36,6 +37,9 @@ def run_cold_trials(
 
     Args:
         epoch_ns: `time.perf_counter_ns` at the start of the run. warn: takes warnings.
+
+    Raises:
+        LoadInterrupted: SIGINT or SIGTERM came while a request was in flight.
     """
     records = []
     for trial in range(trials):
@@ -50,16 +54,22 @@ def run_cold_trials(
                 f'warning: cold trial {trial} is not cold: {request.model} is still in the '
                 f'memory of {target.url}; it is recorded with cold_verified false'
             )
-        # A client of its own: a restarted server has dropped the connections of earlier ones.
-        client = Client(timeouts, keep_text=keep_text, trust_env=trust_env, epoch_ns=epoch_ns)
-        record = asyncio.run(_ask(client, target, request, trial))
-        records.append(replace(record, cold_verified=verified))
+        # A load of its own: a restarted server has dropped the connections of earlier ones.
+        (record,) = measure_load(
+            target,
+            [request],
+            sequential(num_requests=1),
+            timeouts=timeouts,
+            keep_text=keep_text,
+            trust_env=trust_env,
+            epoch_ns=epoch_ns,
+        ).records
+        records.append(
+            replace(
+                record, index=trial, trial=trial, phase='cold', cold=True, cold_verified=verified
+            )
+        )
     return records
-
-
-async def _ask(client: Client, target: Target, request: Request, trial: int) -> RequestRecord:
-    async with client:
-        return await client.send(target, request, index=trial, phase='cold', trial=trial, cold=True)
 
 
 def _not_sent(
