@@ -14,6 +14,7 @@ import requests
 import yaml
 from services.ports import free_port
 
+from kwdagger.llm.k8s import main
 from kwdagger.llm.kubernetes.documents import server_documents
 from kwdagger.llm.kubernetes.server_spec import ServerSpec
 from kwdagger.llm.testserver.embedded import running_server
@@ -25,31 +26,34 @@ MODEL = 'qwen2:1.5b'
 
 
 @pytest.fixture
-def k8s(tmp_path):
+def k8s(tmp_path, monkeypatch, capfd):
     """Return a function that runs the verb with fake programs on PATH, and what they noted."""
-    return Verb(tmp_path)
+    return Verb(tmp_path, monkeypatch, capfd)
 
 
 class Verb:
-    def __init__(self, folder):
+    def __init__(self, folder, monkeypatch, capfd):
         self.folder = folder
         self.programs = folder / 'programs'
         self.programs.mkdir()
         self.noted = folder / 'calls.jsonl'
+        self.monkeypatch = monkeypatch
+        self.capfd = capfd
+        monkeypatch.chdir(folder)
         for name in ('kubectl', 'helm'):
             shutil.copy(SERVICES / 'fake_cluster' / 'record_call', self.programs / name)
 
     def __call__(self, *words, **environment):
-        path = environment.pop('PATH', f'{self.programs}{os.pathsep}{os.environ["PATH"]}')
-        return subprocess.run(
-            [sys.executable, '-m', 'kwdagger.llm', 'k8s', *words],
-            env={**os.environ, 'PATH': path, 'FAKE_CALLS': str(self.noted), **environment},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        path = f'{self.programs}{os.pathsep}{os.environ["PATH"]}'
+        with self.monkeypatch.context() as patch:
+            for name, value in {'PATH': path, 'FAKE_CALLS': self.noted, **environment}.items():
+                patch.setenv(name, str(value))
+            try:
+                main(argv=list(words))
+                code = 0
+            except SystemExit as stop:
+                code = stop.code
+        return subprocess.CompletedProcess(words, code, *self.capfd.readouterr())
 
     def calls(self):
         """Return argv and stdin of each call since the last look."""
@@ -94,6 +98,22 @@ def test_rendered_files_pass_strict_validation(k8s, options):
     assert list(yaml.safe_load_all(printed)) == [
         yaml.safe_load((k8s.folder / file).read_text()) for file in files
     ]
+
+
+def test_files_of_an_earlier_call_are_named(k8s):
+    words = ['render', '--model=m', '--output_dir=manifests']
+    assert k8s(*words, '--prepull=job').stderr == ''
+    assert k8s(*words).stderr.splitlines() == [
+        f'warning: manifests/{name} was there before and is none of these'
+        for name in ('03-service-ollama-pods.yaml', '04-job-ollama-pull.yaml')
+    ]
+
+
+def test_a_file_in_the_way_of_the_folder_is_one_line(k8s):
+    (k8s.folder / 'manifests').write_text('mine')
+    done = k8s('render', '--model=m', '--output_dir=manifests')
+    assert (done.returncode, done.stdout) == (2, '')
+    assert done.stderr == "error: --output_dir 'manifests' is not a folder\n"
 
 
 def test_what_up_applies_is_what_render_prints_and_twice_is_no_harm(k8s):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import psutil
@@ -38,12 +40,12 @@ def serve(tmp_path):
 class Verb:
     def __init__(self, folder):
         self.folder = folder
-        self.state = folder / 'state'
+        self.state = folder / 'state' / 'kwdagger' / 'llm-servers'
         self.log = folder / 'ollama.jsonl'
         self.environment = {
             **os.environ,
             'PATH': PATH,
-            'XDG_STATE_HOME': str(self.state),
+            'XDG_STATE_HOME': str(folder / 'state'),
             'FAKE_OLLAMA_LOG': str(self.log),
             'FAKE_OLLAMA_MODELS': 'a',
         }
@@ -51,16 +53,27 @@ class Verb:
     def command(self, *words):
         return [sys.executable, '-m', 'kwdagger.llm', 'serve', *words]
 
-    def __call__(self, *words, **environment):
+    def __call__(self, *words):
+        if words[0] in ('--status', '--list') or words[0].startswith('--stop'):
+            return self.in_this_process(*words)
         return subprocess.run(
             self.command(*words),
-            env={**self.environment, **environment},
+            env=self.environment,
             cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
+
+    def in_this_process(self, *words):
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                main(argv=[*words, f'--state_dir={self.state}'])
+            except SystemExit as stop:
+                code = stop.code
+        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
     def start(self, num, *words):
         port = free_ports(num)
@@ -204,6 +217,16 @@ def test_all_start_or_none(serve, tmp_path):
     assert serve.processes() == []
     assert serve.listed() == (0, [])
     assert not (serve.folder / 'config.toml').exists()
+
+
+def test_a_program_that_cannot_be_run_is_one_line(serve, tmp_path):
+    broken = tmp_path / 'broken'
+    broken.write_bytes(b'\0no program')
+    broken.chmod(0o755)
+    _, done = serve.start(1, f'--program={broken}')
+    assert done.returncode == 1
+    assert done.stderr == f'error: cannot run {broken}: Exec format error\n'
+    assert serve.listed() == (0, [])
 
 
 def test_a_server_outlives_the_session_and_terminal_of_its_start(serve):
@@ -359,6 +382,8 @@ def test_starts_are_apart(serve):
         (['1', '--env=A'], '--env must be a YAML mapping'),
         (['--stop', '--status'], '--stop and --status are two calls'),
         (['2', '--stop'], '--num starts servers; --stop=PORT,... stops some of them'),
+        (['1', '--log_dir=/dev/null'], "--log_dir: '/dev/null' cannot be a folder"),
+        (['1', '--state_dir=/dev/null'], '--state_dir: '),
         (['--stop=11432'], '--stop=11432: no server of ours is there; ours: none'),
         (['1', '--write_config=no/such/config.toml'], "there is no folder 'no/such'"),
     ],

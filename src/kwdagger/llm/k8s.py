@@ -29,7 +29,12 @@ from kwdagger.llm.kubernetes.server_spec import (
     check_choice,
     check_spec,
 )
-from kwdagger.llm.kubernetes.yaml_documents import file_names, write_documents, yaml_text
+from kwdagger.llm.kubernetes.yaml_documents import (
+    file_names,
+    other_documents,
+    write_documents,
+    yaml_text,
+)
 from kwdagger.specs.options import OptionsConfig, as_list, as_mapping, as_pairs, run_verb
 
 _ACTIONS = ('render', 'up', 'down')
@@ -140,8 +145,11 @@ def render(spec: ServerSpec, chart: Chart, load: LoadSpec, folder: str | None) -
         named = list(zip(file_names(documents), documents, strict=True))
     if folder is None:
         sys.stdout.write(yaml_text(document for _, document in named))
-    else:
-        sys.stdout.write(''.join(f'{path}\n' for path in write_documents(folder, named)))
+        return 0
+    paths = write_documents(folder, named)
+    sys.stdout.write(''.join(f'{path}\n' for path in paths))
+    for path in other_documents(folder, paths):
+        sys.stderr.write(f'warning: {path} was there before and is none of these\n')
     return 0
 
 

@@ -95,14 +95,15 @@ def start(config: Mapping[str, Any], folder: ServerFolder) -> int:
         return 0
     program = find_program(config['program'])
     found = [replace(plan, argv=(program, *plan.argv[1:])) for plan in plans]
-    with folder.held():
-        try:
-            all_answer = start_servers(
-                found, folder, config['stagger'], config['wait_seconds'], tell_started
-            )
-        except ServerEnded as error:
-            sys.stderr.write(f'error: {error}\n')
-            return 1
+    make_folder(folder.path, 'state_dir')
+    make_folder(os.path.dirname(plans[0].log_path), 'log_dir')
+    try:
+        all_answer = start_servers(
+            found, folder, config['stagger'], config['wait_seconds'], tell_started
+        )
+    except ServerEnded as error:
+        sys.stderr.write(f'error: {error}\n')
+        return 1
     if path:
         text = batch_config(plans, config['model'], config['system_message'], config['public_host'])
         write_config(path, text)
@@ -151,6 +152,18 @@ def find_program(name: str) -> str:
     return os.path.abspath(path)
 
 
+def make_folder(path: str, option: str) -> None:
+    """Make a folder where there is none.
+
+    Raises:
+        InvalidValue: there is a file in its way.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InvalidValue(f'--{option}: {path!r} cannot be a folder, a file is there') from None
+
+
 def tell_started(record: ServerRecord) -> None:
     """Print one line about a server that was started."""
     sys.stdout.write(
@@ -179,6 +192,8 @@ def stop_servers(folder: ServerFolder, ports: Any, grace_seconds: float) -> int:
     Raises:
         UnknownName: a port on which none of ours is.
     """
+    wanted_ports(ports, {record.port: record for record in folder.records()})
+    make_folder(folder.path, 'state_dir')
     with folder.held():
         records = {record.port: record for record in folder.records()}
         wanted = wanted_ports(ports, records)

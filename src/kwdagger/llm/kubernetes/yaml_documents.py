@@ -56,3 +56,10 @@ def write_documents(folder: str, named: Iterable[tuple[str, Any]]) -> list[str]:
         paths.append(os.path.join(folder, name))
         replace_file(paths[-1], yaml_text([document]), os.getpid())
     return paths
+
+
+def other_documents(folder: str, paths: Iterable[str]) -> list[str]:
+    """Return the YAML files of a folder that are not among `paths`: ``kubectl -f`` takes all."""
+    written = {os.path.basename(path) for path in paths}
+    names = (name for name in os.listdir(folder) if name.endswith(('.yaml', '.yml', '.json')))
+    return sorted(os.path.join(folder, name) for name in names if name not in written)

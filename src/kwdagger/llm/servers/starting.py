@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from kwdagger.errors import InvalidValue
+from kwdagger.errors import InvalidValue, UserError
 from kwdagger.llm.servers.health import answers
 from kwdagger.llm.servers.process_group import group_of
 from kwdagger.llm.servers.server_folder import ServerFolder, ServerRecord
@@ -23,8 +23,8 @@ _GRACE_SECONDS = 5.0
 _SHOWN_LOG_BYTES = 4096
 
 
-class ServerEnded(InvalidValue):
-    """A server that ended while it was being started."""
+class ServerEnded(UserError, RuntimeError):
+    """A server that could not be run, or ended while it was being started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +52,17 @@ def start_servers(
 
     Raises:
         InvalidValue: a port is in use (nothing was started).
-        ServerEnded: a server ended at once.
+        ServerEnded: a server cannot be run, or ended at once.
     """
-    check_ports(plans, folder)
     started: list[Started] = []
     try:
-        for plan in plans:
-            if started:
-                time.sleep(stagger_seconds)
-            started.append(_start(plan, folder))
-            tell(started[-1].record)
+        with folder.held():
+            check_ports(plans, folder)
+            for plan in plans:
+                if started:
+                    time.sleep(stagger_seconds)
+                started.append(_start(plan, folder))
+                tell(started[-1].record)
         return _wait_for(started, wait_seconds)
     except BaseException:
         for server in started:
@@ -106,16 +107,7 @@ def _port_problem(host: str, port: int) -> str | None:
 
 
 def _start(plan: ServerPlan, folder: ServerFolder) -> Started:
-    os.makedirs(os.path.dirname(plan.log_path), exist_ok=True)
-    with open(plan.log_path, 'wb') as log:
-        process = subprocess.Popen(
-            plan.argv,
-            env={**os.environ, **plan.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    process = _run(plan)
     group = group_of(process.pid)
     assert group is not None  # we have not waited for it, so it is there, if only as a zombie
     record = ServerRecord(
@@ -131,6 +123,21 @@ def _start(plan: ServerPlan, folder: ServerFolder) -> Started:
     )
     folder.write(record)
     return Started(record, process)
+
+
+def _run(plan: ServerPlan) -> subprocess.Popen[bytes]:
+    with open(plan.log_path, 'wb') as log:
+        try:
+            return subprocess.Popen(
+                plan.argv,
+                env={**os.environ, **plan.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ServerEnded(f'cannot run {plan.argv[0]}: {error.strerror}') from None
 
 
 def _wait_for(started: Sequence[Started], seconds: float) -> bool:
