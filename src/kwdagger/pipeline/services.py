@@ -161,7 +161,7 @@ def check_service(
                 f'{owner}: service {service.name!r} uses {{{name}}}, which is not in its key; '
                 f'add it: key: [{", ".join([*service.key, name])}]'
             )
-        if near := did_you_mean(name, known):
+        if near := did_you_mean(name, service.key):
             raise InvalidValue(f'{owner}: service {service.name!r}: unknown {{{name}}}{near}')
     for name in service.pass_as:
         if name in fixed:

@@ -90,11 +90,15 @@ _SPECIAL = re.compile(r'["$`\\]')
 
 def passed_arguments(use: ServiceUse) -> dict[str, str]:
     """Return parameter -> the shell words that give it to the program at run time."""
-    key = {name: _SPECIAL.sub(r'\\\g<0>', value) for name, value in use.key.items()}
+    key = {name: _in_quotes(value) for name, value in use.key.items()}
     return {
-        name: f'--{name}="{filled(str(text), {**key, **_VARIABLES})}"'
+        name: f'--{name}="{filled(_in_quotes(str(text)), {**key, **_VARIABLES})}"'
         for name, text in use.service.pass_as.items()
     }
+
+
+def _in_quotes(text: str) -> str:
+    return _SPECIAL.sub(r'\\\g<0>', text)
 
 
 def in_service_order(jobs: Mapping[str, Job]) -> dict[str, Job]:

@@ -622,12 +622,10 @@ def looked_up(config: Any, name: str) -> Any:
     """Return a field by its name, or by names joined with dots; None where there is none."""
     if isinstance(config, dict) and name in config:
         return config[name]
+    if isinstance(config, list) and name.isdigit():
+        return config[int(name)] if int(name) < len(config) else None
     head, dot, rest = name.partition('.')
-    if not dot:
-        return None
-    if isinstance(config, list) and head.isdigit() and int(head) < len(config):
-        return looked_up({rest: config[int(head)]} if not rest else config[int(head)], rest)
-    return looked_up(config[head], rest) if isinstance(config, dict) and head in config else None
+    return looked_up(looked_up(config, head), rest) if dot else None
 
 
 def same(found: Any, wanted: Any) -> bool:

@@ -9,8 +9,14 @@ from typing import Any
 from kwdagger import __version__
 from kwdagger.plan.job import Plan
 from kwdagger.plan.manifest import absolute
-from kwdagger.queues.registry import coerce_queue
-from kwdagger.sessions.handout import hand_out, new_reader, surroundings, survey_plan
+from kwdagger.queues.registry import check_request, coerce_queue
+from kwdagger.sessions.handout import (
+    hand_out,
+    new_reader,
+    planned_entries,
+    surroundings,
+    survey_plan,
+)
 
 DEFAULT_QUEUE_NAME = 'unnamed-kwdagger-pipeline'
 
@@ -32,6 +38,9 @@ def submit_plan(
     if takes_entries:
         queue.root = queue.root or absolute(plan.root, os.getcwd())
         session, kind = queue.session.name, 'slurm'
+        for entry in planned_entries(plan, survey, kind):
+            if entry.service:
+                check_request(kind, entry)
     entries = {entry.name: entry for entry in hand_out(plan, survey, around, session, kind)}
     status = {}
     for name, decision in survey.decisions.items():

@@ -61,6 +61,7 @@ class Cluster:
                     stderr=None,
                     deps=[made[before] for before in task.depends],
                     name=task.name,
+                    priority=task.priority,
                     resources=_requests(task),
                 )
             )

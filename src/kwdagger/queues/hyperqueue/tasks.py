@@ -24,6 +24,7 @@ class Task:
         name: for people. words: the command. depends: positions of tasks that must end first.
         cpus: cores. gpus: of which HyperQueue gives it its own.
         memory_mib: None leaves it open. seconds: which its worker must have left, at least.
+        priority: of the tasks that are ready the highest ones start first.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Task:
     gpus: int = 0
     memory_mib: int | None = None
     seconds: float | None = None
+    priority: int = 0
 
 
 def server_tasks(entries: Sequence[QueueEntry], script: str) -> list[Task]:
@@ -43,12 +45,22 @@ def server_tasks(entries: Sequence[QueueEntry], script: str) -> list[Task]:
     """
     tasks = []
     units = [(entry,) for entry in entries]
+    priorities = _priorities(entries)
     for (entry,), depends in zip(units, _dependencies(units), strict=True):
         asked = entry.resources
         memory = None if asked.memory is None else math.ceil(asked.memory / _MIB)
         words = _words((entry,), script)
         tasks.append(
-            Task(entry.name, words, depends, asked.cpus or 1, asked.gpus, memory, asked.time)
+            Task(
+                entry.name,
+                words,
+                depends,
+                asked.cpus or 1,
+                asked.gpus,
+                memory,
+                asked.time,
+                priorities.get(entry.name, 0),
+            )
         )
     return tasks
 
@@ -64,6 +76,7 @@ def local_tasks(entries: Sequence[QueueEntry], script: str, cores: int, devices:
     leasing: list[int] = []
     window = max(1, devices) * _WAITING_PER_DEVICE
     units = _units(entries, cores)
+    priorities = _priorities(entries)
     for unit, depends in zip(units, _dependencies(units), strict=True):
         asked = unit[0].resources
         if asked.gpus:
@@ -71,7 +84,8 @@ def local_tasks(entries: Sequence[QueueEntry], script: str, cores: int, devices:
                 depends = tuple(sorted({*depends, leasing[-window]}))
             leasing.append(len(tasks))
         name = unit[0].name + f' and {len(unit) - 1} more' * (len(unit) > 1)
-        tasks.append(Task(name, _words(unit, script), depends, min(asked.cpus or 1, cores)))
+        cpus, priority = min(asked.cpus or 1, cores), priorities.get(unit[0].name, 0)
+        tasks.append(Task(name, _words(unit, script), depends, cpus, priority=priority))
     return tasks
 
 
@@ -104,8 +118,20 @@ def _units(entries: Sequence[QueueEntry], cores: int) -> list[tuple[QueueEntry, 
     return [*units, gathered] if gathered else units
 
 
+def _priorities(entries: Sequence[QueueEntry]) -> dict[str, int]:
+    """Return the priority of each entry with a service, so that instances change as given."""
+    rank, last = 0, ''
+    ranks = {}
+    for entry in entries:
+        if entry.service:
+            rank -= entry.service != last
+            last = entry.service
+            ranks[entry.name] = rank
+    return ranks
+
+
 def _is_light(entry: QueueEntry) -> bool:
-    return not entry.resources.gpus and (entry.resources.cpus or 1) == 1
+    return not (entry.resources.gpus or entry.service) and (entry.resources.cpus or 1) == 1
 
 
 def _words(unit: Sequence[QueueEntry], script: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kwdagger.pipeline.resources import Resources
@@ -91,6 +93,15 @@ def test_tasks_wait_only_for_earlier_ones(make):
     ]
     for index, task in enumerate(make(entries)):
         assert all(before < index for before in task.depends)
+
+
+def test_instances_of_services_change_as_seldom_as_the_order_says():
+    entries = [entry('x'), *(replace(entry(f'a{i}'), service='s-a') for i in range(200))]
+    entries += [entry('y', 'a0'), replace(entry('b', 'y'), service='s-b')]
+    for tasks in (server_tasks(entries, '/s.sh'), local_tasks(entries, '/s.sh', 2, 0)):
+        found = {task.name: task.priority for task in tasks}
+        assert len(tasks) == len(entries)
+        assert [found[name] for name in ('x', 'a0', 'a199', 'y', 'b')] == [0, -1, -1, 0, -2]
 
 
 def test_a_dry_run_names_what_is_asked_for():
