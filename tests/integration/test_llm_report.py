@@ -168,7 +168,9 @@ def test_only_the_same_load_is_compared(tmp_path, capsys):
         (['nowhere'], 'nowhere: no such file'),
         (['.'], 'no results of kwdagger llm in this folder'),
         (['text.json'], 'not valid JSON'),
-        (['other.json'], 'not the result of a run of kwdagger llm'),
+        (['other.json'], 'not a result of kwdagger llm'),
+        (['torn.json'], 'torn.json: names no runs that it compares'),
+        (['gone.json'], 'gone/run.json: no such file'),
         (['odd.json'], 'not a result of kwdagger llm'),
         (['bare.json', '--recompute'], 'requests.jsonl: no such file'),
         (['bare.json', '--json', '--csv'], '--csv and --json are two forms of report'),
@@ -178,6 +180,9 @@ def test_bad_input(words, message, tmp_path, monkeypatch, capsys):
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'text.json').write_text('not JSON')
     (tmp_path / 'other.json').write_text('{"result": 3}')
+    comparison = '{"result": {"metrics": {}, "conditions": %s}}'
+    (tmp_path / 'torn.json').write_text(comparison % '[3]')
+    (tmp_path / 'gone.json').write_text(comparison % '[{"runs": ["gone/run.json"]}]')
     (tmp_path / 'odd.json').write_text('{"result": {"metrics": {}, "trials": [1]}}')
     (tmp_path / 'bare.json').write_text('{"result": {"metrics": {}, "trials": []}}')
     monkeypatch.chdir(tmp_path / 'empty' if words == ['.'] else tmp_path)

@@ -49,7 +49,7 @@ class ResultFile:
 
         Raises:
             MissingFile: there is none.
-            InvalidValue: it is no result of a measurement.
+            InvalidValue: it is neither the result of a run nor of a comparison of runs.
         """
         document = _read_json(self.path)
         result = document.get('result') if isinstance(document, dict) else None
@@ -57,12 +57,11 @@ class ResultFile:
             isinstance(document, dict)
             and isinstance(result, dict)
             and isinstance(result.get('metrics'), dict)
-            and isinstance(result.get('trials'), list)
+            and any(isinstance(result.get(name), list) for name in ('trials', 'conditions'))
         ):
             return document
         raise InvalidValue(
-            f'{self.path}: not the result of a run of kwdagger llm '
-            f'(no result.metrics with result.trials)'
+            f'{self.path}: not a result of kwdagger llm (no result.metrics with result.trials)'
         )
 
     def text(self) -> str:

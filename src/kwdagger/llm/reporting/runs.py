@@ -125,7 +125,10 @@ def compared_runs(file: ResultFile) -> list[ResultFile] | None:
     if not isinstance(conditions, list):
         return None
     folder = os.path.dirname(file.path)
-    paths = [path for condition in conditions for path in condition.get('runs') or ()]
+    try:
+        paths = [str(path) for condition in conditions for path in condition['runs']]
+    except (TypeError, KeyError) as error:
+        raise InvalidValue(f'{file.path}: names no runs that it compares ({error})') from None
     return [ResultFile(os.path.join(folder, path)) for path in paths]
 
 
