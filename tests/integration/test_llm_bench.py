@@ -185,6 +185,21 @@ def test_a_server_that_does_not_come_back(server):
     wait_until(lambda: answers(server))
 
 
+def test_what_was_measured_before_the_server_died_is_kept(tmp_path, monkeypatch):
+    (tmp_path / 'prompts.yaml').write_text(PROMPTS)
+    monkeypatch.chdir(tmp_path)
+    with running_server(models='a,b') as mortal:
+        command = f'--cold_reset_cmd=kill {mortal.pid}'
+        code, out, err = run(
+            mortal, 'a,b', '--cold_trials=1', '--reset_timeout_s=0.1', command, '--warm_trials=1'
+        )
+    assert code == 1
+    assert '0/1' in out
+    assert 'error: stopped after 1 runs: cannot reach a server at' in err
+    (condition,) = result()['conditions']
+    assert len(condition['runs']) == len(condition['failures']) == 1
+
+
 def test_a_background_process_of_the_command_is_not_waited_for(server):
     command = f'sleep 60 & echo $! >pid; {restart_command(server, 0)}'
     code, _, _ = run(server, 'a', '--cold_trials=1', '--warm_trials=0', '--cold_reset_cmd', command)

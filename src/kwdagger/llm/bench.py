@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import scriptconfig as scfg
 
+from kwdagger.errors import UserError
 from kwdagger.results.process_context import ProcessContext
 from kwdagger.specs.options import OptionsConfig, run_verb
 
 if TYPE_CHECKING:
-    from kwdagger.llm.trials.benchmark import Groups
+    from kwdagger.llm.trials.benchmark import Groups, Measured
 
 
 class BenchConfig(OptionsConfig):
@@ -104,20 +105,26 @@ def measure(config: Mapping[str, Any]) -> int:
     bench = read_options(config)
     context = ProcessContext(name='llm_bench', config=dict(config)).start()
     prepare(bench, say)
+    measured: list[Measured] = []
+    problems = []
     try:
-        measured = list(run_all(bench, say))
+        measured.extend(run_all(bench, say))  # keeps what came before an error
     except LoadInterrupted as interrupt:
         _to_stderr(f'{interrupt}: the run under way is not written')
         return interrupt.exit_code
+    except UserError as error:
+        if not measured:
+            raise
+        problems.append(f'stopped after {len(measured)} runs: {error}')
     groups = by_condition(measured)
     if not bench.is_single_run:
         write_comparison(bench.path, groups, context.stop(), bench.settings.summary())
     print_figures(groups)
     sys.stdout.write(f'wrote {bench.path}\n')
-    failed = failures(measured)
-    for line in failed:
+    problems = [*failures(measured), *problems]
+    for line in problems:
         _to_stderr(f'error: {line}')
-    return 1 if failed else 0
+    return 1 if problems else 0
 
 
 def print_figures(groups: Groups) -> None:
