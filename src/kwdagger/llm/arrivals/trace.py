@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -60,5 +61,7 @@ def _timestamp(line: str, where: str) -> float:
 
 
 def _moment(text: str) -> float:
-    ending = '+00:00' if text.endswith('Z') else ''  # Python 3.10 does not read Z
-    return datetime.fromisoformat(text.removesuffix('Z') + ending).timestamp()
+    """Return the seconds of an ISO 8601 time; Python 3.10 wants six digits and no Z."""
+    text = re.sub(r'Z$', '+00:00', text)
+    text = re.sub(r'\.(\d{1,6})\d*', lambda found: f'.{found[1]:<06}', text)
+    return datetime.fromisoformat(text).timestamp()

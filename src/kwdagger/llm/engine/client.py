@@ -26,7 +26,8 @@ _HEADERS = {'Content-Type': 'application/json', 'Accept-Encoding': 'identity'}
 class RequestCancelled(asyncio.CancelledError):
     """The task that waited for an answer was cancelled. record: what had arrived by then.
 
-    It is a cancellation: whoever catches it keeps the record and raises it again.
+    It is a cancellation: whoever catches it keeps the record and raises it again. (Who awaits
+    that task from another one gets a plain `CancelledError` before Python 3.11.)
     """
 
     def __init__(self, record: RequestRecord) -> None:
