@@ -15,7 +15,7 @@ import scriptconfig as scfg
 
 from kwdagger.errors import InvalidValue, UnknownName, did_you_mean
 from kwdagger.llm.batching import lines
-from kwdagger.llm.batching.answers import write_ordered
+from kwdagger.llm.batching.answers import ordered_is_current, write_ordered
 from kwdagger.llm.batching.config import BatchConfig, make_config, read_toml
 from kwdagger.llm.batching.journal import Journal
 from kwdagger.llm.batching.keeping import Keeper
@@ -142,7 +142,8 @@ def run_batch(options: Mapping[str, Any]) -> int:
         before = len(progress.answered)
         end = ask_open_prompts(folder, config, progress, targets, probe, silent, options)
         progress = read_progress(folder, prompts)
-        write_ordered(folder, prompts, progress.answered, progress.endings)
+        if not ordered_is_current(folder):
+            write_ordered(folder, prompts, progress.answered, progress.endings)
         if options['summary']:
             write_summary(options['summary'], config, progress, len(prompts), end, context.stop())
     return told_end(folder, progress, before, len(prompts), end)

@@ -86,6 +86,18 @@ def write_ordered(
     )
 
 
+def ordered_is_current(folder: BatchFolder) -> bool:
+    """Return whether the ordered files were written after the last prompt ended.
+
+    It spares reading every answer again when there was nothing to ask.
+    """
+    try:
+        written = [os.stat(path).st_mtime_ns for path in (folder.responses_path, folder.failed_path)]
+        return min(written) > os.stat(folder.journal_path).st_mtime_ns
+    except FileNotFoundError:
+        return False
+
+
 def _answers(
     folder: BatchFolder, prompts: Iterable[PromptLine], answered: set[str]
 ) -> Iterable[Mapping[str, Any]]:

@@ -128,8 +128,11 @@ def drop_answers(folder: BatchFolder) -> None:
 
 def set_strays_aside(folder: BatchFolder, progress: Progress) -> None:
     """Move answers to prompts that changed to ``.batch/replaced``."""
-    if progress.strays:
-        os.makedirs(folder.replaced_path, exist_ok=True)
+    if not progress.strays:
+        return
+    os.makedirs(folder.replaced_path, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(folder.responses_path)  # it holds them
     for prompt_id in progress.strays:
         os.replace(folder.answer_path(prompt_id), f'{folder.replaced_path}/{prompt_id}.json')
 
