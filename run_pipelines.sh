@@ -4,7 +4,7 @@
 # On first use this makes a virtual environment (.venv beside this script) and installs
 # kwdagger into it. PYTHON=/path/to/python3 chooses the interpreter,
 # KWDAGGER_EXAMPLE_FILE=/path/to/file adds a file of yours to the compression sweep,
-# OLLAMA_URL=http://HOST:11434 lets ollama_benchmark measure that server and not an embedded one.
+# OLLAMA_URL=http://HOST:11434 lets the ollama examples ask that server and not an embedded one.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 venv=$here/.venv
@@ -37,7 +37,7 @@ if [[ -n ${KWDAGGER_EXAMPLE_FILE:-} ]]; then
     [[ -f $KWDAGGER_EXAMPLE_FILE ]] || die "no such file: $KWDAGGER_EXAMPLE_FILE"
     KWDAGGER_EXAMPLE_FILE=$(realpath "$KWDAGGER_EXAMPLE_FILE")
 fi
-(($#)) || set -- gather twostage compression ollama_benchmark
+(($#)) || set -- gather twostage compression ollama_benchmark ollama_batch
 for name; do
     [[ -x $here/examples/$name/run.sh ]] || die "no such example: $name"
 done

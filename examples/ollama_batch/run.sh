@@ -41,6 +41,9 @@ kwdagger llm batch --config=config.toml --prompts=notes.jsonl --model="$model" \
     --instances="$servers" --output_dir="$out/by_hand"
 kwdagger llm merge --input_dir="$out/by_hand" --output_file="$out/notes.json" --with_source
 
+# The variable's name, not its value, is in the commands: they stay the same when servers move.
+export EXTRACTION_SERVERS=$servers
+
 # As a sweep: which model, and which way of asking, agrees best with labels made by hand?
 kwdagger schedule --root_dpath="$out" --backend=serial --run=1 --params="
     pipeline: 'pipeline.py::extraction()'
@@ -53,7 +56,7 @@ kwdagger schedule --root_dpath="$out" --backend=serial --run=1 --params="
         llm_batch.system_message:
             - 'Extract the fields of the schema from the note.'
             - 'Extract the fields of the schema from the note. What it does not say is unknown.'
-        llm_batch.instances: '$servers'
+        llm_batch.instances: '\$EXTRACTION_SERVERS'
         score.labels: labels.json
     "
 kwdagger aggregate --pipeline='pipeline.py::extraction()' --target="$out" --eval_nodes=score \

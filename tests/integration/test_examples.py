@@ -239,6 +239,48 @@ def test_ollama_kubernetes_on_a_server_that_is_given(run, tmp_path):
     ]
 
 
+def test_ollama_batch(run, tmp_path):
+    root = tmp_path / 'results'
+    output = run('ollama_batch', OLLAMA_URL='')
+    assert 'Asking the embedded test servers at ' in output
+    assert '12 of 12 prompts answered, 0 failed' in output
+
+    schema = json.loads((tmp_path / 'examples' / 'ollama_batch' / 'schema.json').read_text())
+    notes = json.loads((root / 'notes.json').read_text())
+    assert [note['name'] for note in notes] == [f'note-{number:02d}' for number in range(1, 13)]
+    for note in notes:
+        assert list(note['value']) == schema['required']
+        assert note['value']['sex'] in schema['properties']['sex']['enum']
+        assert all(isinstance(name, str) for name in note['value']['medications'])
+
+    rows = table(root, 'score')
+    asked = {
+        (row['params.llm_batch.model'], row['params.llm_batch.system_message']) for row in rows
+    }
+    assert len(rows) == len(asked) == 4
+    assert all(float(row['metrics.score.json_fraction']) == 1 for row in rows)
+    scores = [report['metrics']['agreement'] for _, report in reports(root, 'score', 'report.json')]
+    assert sorted(float(row['metrics.score.agreement']) for row in rows) == sorted(scores)
+
+    again = run('ollama_batch', OLLAMA_URL='')
+    assert '12 of 12 prompts answered (12 of them before), 0 failed; none now' in again
+    assert 'nothing to do: 8 of 8 jobs are done' in again
+    assert 'out of date' not in again
+
+
+def test_ollama_batch_on_servers_that_are_given(run):
+    with (
+        running_server(models='tiny', itl_s=0.001, num_parallel=4) as one,
+        running_server(models='tiny', itl_s=0.001, num_parallel=4) as two,
+    ):
+        output = run('ollama_batch', OLLAMA_URL=f'{one.url},{two.url}', MODELS='[tiny]')
+        asked = [entry for server in (one, two) for entry in server.log() if entry['prompt']]
+        assert all(any(entry['prompt'] for entry in server.log()) for server in (one, two))
+    assert 'embedded' not in output
+    assert {entry['model'] for entry in asked} == {'tiny:latest'}
+    assert len(asked) == 12 * 3
+
+
 @pytest.mark.parametrize(
     ('arguments', 'environment', 'text'),
     [

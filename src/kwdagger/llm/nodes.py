@@ -31,7 +31,8 @@ class _LlmNode(kwdagger.ProcessNode):
 class LlmBatch(_LlmNode):
     """``kwdagger llm batch``: a file of prompts answered with one model and system message.
 
-    `instances` says where: addresses between commas, or a TOML file with ``[ollama_instances]``.
+    `instances` says where: addresses between commas, a TOML file with ``[ollama_instances]``, or
+    ``$NAME`` for a variable that holds either.
     """
 
     name = 'llm_batch'
@@ -64,6 +65,7 @@ class LlmBatch(_LlmNode):
         'requests_per_second': None,
         'api_key_env': None,
         'pull': None,
+        'trust_env': None,
         'changed': 'ask',
         'overwrite': None,
     }

@@ -92,7 +92,9 @@ def ordered_is_current(folder: BatchFolder) -> bool:
     It spares reading every answer again when there was nothing to ask.
     """
     try:
-        written = [os.stat(path).st_mtime_ns for path in (folder.responses_path, folder.failed_path)]
+        written = [
+            os.stat(path).st_mtime_ns for path in (folder.responses_path, folder.failed_path)
+        ]
         return min(written) > os.stat(folder.journal_path).st_mtime_ns
     except FileNotFoundError:
         return False

@@ -86,7 +86,8 @@ def make_config(
     Args:
         table: content of the file; empty for none. where: its name, for messages.
         instances: servers that replace those of the file: addresses between commas, or the
-            name of another TOML file, of which only the servers are read.
+            name of another TOML file, of which only the servers are read; ``$NAME`` stands for
+            the value of that variable of the environment.
         parallel: requests in flight at each server that does not say it itself.
         chosen: values of the command line by key of the file, None where not given; its
             ``options`` are added to those of the file.
@@ -159,12 +160,21 @@ def _schema(text: str, where: str) -> dict[str, Any]:
 def _servers(
     table: Mapping[str, Any], where: str, instances: str | None, parallel: Any
 ) -> tuple[Server, ...]:
-    if instances and instances.endswith('.toml'):
+    instances = _with_variables(instances or '')
+    if instances.endswith('.toml'):
         other = read_toml(instances)
         return servers_of(_mapping(other, _TABLE, instances), parallel, instances)
     if instances:
         return servers_of(server_table(instances), parallel, '--instances')
     return servers_of(_mapping(table, _TABLE, where), parallel, where)
+
+
+def _with_variables(instances: str) -> str:
+    """Return the option with ``$NAME`` replaced: what differs each day stays out of commands."""
+    expanded = os.path.expandvars(instances)
+    if '$' in expanded:
+        raise InvalidValue(f'--instances={instances} names a variable that is not set')
+    return expanded
 
 
 def _model(merged: Mapping[str, Any], where: str) -> str:

@@ -84,6 +84,14 @@ def test_servers_can_come_from_another_file(load, tmp_path):
     assert config.question.model == 'llama3.2'
 
 
+def test_servers_can_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv('OUR_SERVERS', 'x:1,y:1')
+    config = make_config({}, '', instances='$OUR_SERVERS', model='m')
+    assert [server.name for server in config.servers] == ['x:1', 'y:1']
+    with pytest.raises(UserError, match=r'--instances=\$NOT_SET names a variable'):
+        make_config({}, '', instances='$NOT_SET', model='m')
+
+
 def test_a_file_is_not_needed_when_all_is_said():
     config = make_config({}, '', instances='x:1', model='m')
     assert (config.question, config.servers) == (Question('m'), (Server('http://x:1'),))
