@@ -119,10 +119,10 @@ def test_a_loaded_model_is_a_process_and_an_unloaded_one_is_not(server, client):
     assert len(runners(server)) == len(loaded)
     client.generate('b', keep_alive=0)
     end = time.monotonic() + 20
-    while len(runners(server)) == len(loaded):
+    while 'b:latest' in [model.model for model in client.ps().models]:
         assert time.monotonic() < end
         time.sleep(0.01)
-    assert 'b:latest' not in [model.model for model in client.ps().models]
+    assert len(runners(server)) == len(loaded) - 1
 
 
 def runners(server):

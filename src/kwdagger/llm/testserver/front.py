@@ -18,11 +18,11 @@ from kwdagger.llm.testserver.dialects.questions import Dialect
 from kwdagger.llm.testserver.exchanges import Exchange
 from kwdagger.llm.testserver.listener import Listener
 from kwdagger.llm.testserver.refusals import Refusal
-from kwdagger.llm.testserver.request_log import LogEntry
 
 Endpoint: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_ENTRY = web.RequestKey('entry', LogEntry)
+_ENTRY = 'log_entry'  # a plain string: aiohttp has typed keys of requests only since 3.14
+_CLIENT_LEFT = 499
 _LARGEST_BODY = 256 * 1024**2
 _DIALECTS: dict[str, Dialect] = {
     '/api/generate': OllamaDialect('generate'),
@@ -68,9 +68,12 @@ def _logging(backstage: Backstage) -> Callable[..., Awaitable[web.StreamResponse
                 failed = 'fault' if entry.fault else 'refused'
                 entry.outcome = 'ok' if response.status < 400 else failed
             return response
-        except (asyncio.CancelledError, ConnectionError):
+        except asyncio.CancelledError:
             entry.outcome = 'cancelled'
             raise
+        except ConnectionError:  # aiohttp would print a traceback; nobody is there to read it
+            entry.outcome = 'cancelled'
+            return web.Response(status=_CLIENT_LEFT)
         except web.HTTPException as error:
             entry.status, entry.outcome = error.status, 'refused'
             raise
