@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import scriptconfig as scfg
 
-from kwdagger.errors import InvalidValue
-from kwdagger.llm.loadtest.level import Level, measure_level
-from kwdagger.llm.loadtest.settings import LoadSettings, read_settings
-from kwdagger.llm.reporting.load_text import print_levels, print_load
-from kwdagger.llm.reporting.prometheus import ExposedLoad, exposition
-from kwdagger.llm.reporting.result_file import write_result
 from kwdagger.results.process_context import ProcessContext
-from kwdagger.rundir.files import replace_file
 from kwdagger.specs.options import OptionsConfig, run_verb
+
+if TYPE_CHECKING:
+    from kwdagger.llm.loadtest.level import Level
 
 
 class LoadConfig(OptionsConfig):
@@ -78,103 +73,47 @@ def load(config: Mapping[str, Any]) -> int:
     """Do what the options say; return the exit code: 1 if no request was answered.
 
     Raises:
-        UserError: an option is missing, contradicts another one or makes no sense.
+        UserError: an option is missing, contradicts another one or makes no sense; a file could
+            not be written; a model could not be pulled. Nothing was sent then.
     """
+    from kwdagger.llm.loadtest.level import bring_model, measured_levels
+    from kwdagger.llm.loadtest.settings import read_settings
+    from kwdagger.llm.loadtest.writing import level_path, write_exposition, write_level
+    from kwdagger.llm.trials.outputs import check_writable
+
     settings = read_settings(config)
-    check_places(config['dst_fpath'], config['prometheus'])
+    results = {
+        workers: level_path(config['dst_fpath'], settings, workers)
+        for workers in settings.levels
+        if config['dst_fpath']
+    }
+    for path in filter(None, [*results.values(), config['prometheus']]):
+        check_writable(path)
     context = ProcessContext(name='llm_load', config=dict(config)).start()
-    if settings.pull:
-        bring_model(settings)
+    if settings.pull and bring_model(settings):
+        sys.stderr.write(f'pulled {settings.request.model}\n')
     levels = list(measured_levels(settings, config['server_pid']))
     info = context.stop()
-    if len(settings.levels) == 1:
-        print_load(levels[0].measured, levels[0].metrics, levels[0].server)
-    else:
-        print_levels([{**level.metrics, 'concurrency': level.workers} for level in levels])
-    warn_of_limits(levels)
-    if config['dst_fpath']:
-        for level in levels:
-            write_level(config['dst_fpath'], settings, level, info)
+    show(levels, len(settings.levels) > 1)
+    for level in levels if results else ():
+        write_level(results[level.workers], settings, level, info)
     if config['prometheus']:
         write_exposition(config['prometheus'], settings, levels)
     return exit_code(levels)
 
 
-def bring_model(settings: LoadSettings) -> None:
-    """Pull the model if the server does not have it, and say so.
+def show(levels: Sequence[Level], as_table: bool) -> None:
+    """Print what was measured; say on stderr where the client was the limit."""
+    from kwdagger.llm.reporting.load_text import print_levels, print_load
 
-    Raises:
-        ServerError: the server cannot be reached, or the pull failed.
-    """
-    from kwdagger.llm.engine.ollama_api import OllamaApi, require_model
-
-    if require_model(OllamaApi(settings.target.url), settings.request.model, 'missing'):
-        sys.stderr.write(f'pulled {settings.request.model}\n')
-
-
-def measured_levels(settings: LoadSettings, server_pid: int | None) -> Iterator[Level]:
-    """Yield level after level, until all are measured or a signal comes."""
-    for workers in settings.levels:
-        level = measure_level(settings, workers, server_pid)
-        yield level
-        if level.exit_code is not None:
-            return
-
-
-def check_places(*paths: str | None) -> None:
-    """Refuse before anything is sent what could not be written afterwards.
-
-    Raises:
-        InvalidValue: a path is a folder.
-    """
-    for path in filter(None, paths):
-        if os.path.isdir(path):
-            raise InvalidValue(f'{path}: is a folder; name a file')
-
-
-def warn_of_limits(levels: Sequence[Level]) -> None:
-    """Say on stderr where the client was the limit."""
+    if as_table:
+        print_levels([{**level.metrics, 'concurrency': level.workers} for level in levels])
+    else:
+        print_load(levels[0].measured, levels[0].metrics, levels[0].server)
+    sys.stdout.flush()
     for level in levels:
         for reason in level.metrics['client_limited_reasons']:
             sys.stderr.write(f'warning: client_limited at {level.workers} workers: {reason}\n')
-
-
-def write_level(path: str, settings: LoadSettings, level: Level, info: Mapping[str, Any]) -> None:
-    """Write a result file; of several levels each into its own folder beside `path`."""
-    folder, name = os.path.split(path)
-    if len(settings.levels) > 1:
-        folder = os.path.join(folder, f'concurrency_{level.workers}')
-    write_result(
-        os.path.join(folder, name),
-        level.run.records,
-        config_summary={
-            **settings.summary(level.workers),
-            'stopped_by': level.run.stopped_by,
-            'server': dict(level.server),
-        },
-        info=[info],
-        slos=settings.slos,
-        client=level.run.samples,
-    )
-
-
-def write_exposition(path: str, settings: LoadSettings, levels: Sequence[Level]) -> None:
-    """Write the figures of all levels for Prometheus, by rename."""
-    loads = [
-        ExposedLoad(
-            {
-                'model': settings.request.model,
-                'url': settings.target.url,
-                'concurrency': str(level.workers),
-            },
-            level.measured,
-            level.metrics,
-            level.server,
-        )
-        for level in levels
-    ]
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    replace_file(path, exposition(loads), os.getpid())
 
 
 def exit_code(levels: Sequence[Level]) -> int:

@@ -1,8 +1,8 @@
-"""One level of a load test: so many workers, until all requests ended."""
+"""The levels of a load test: so many workers each, until all requests ended."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +34,26 @@ class Level:
     def measured(self) -> list[RequestRecord]:
         """The requests that count."""
         return [record for record in self.run.records if record.phase == 'measured']
+
+
+def bring_model(settings: LoadSettings) -> bool:
+    """Pull the model if the server does not have it; return whether that was needed.
+
+    Raises:
+        ServerError: the server cannot be reached, or the pull failed.
+    """
+    from kwdagger.llm.engine.ollama_api import OllamaApi, require_model
+
+    return require_model(OllamaApi(settings.target.url), settings.request.model, 'missing')
+
+
+def measured_levels(settings: LoadSettings, server_pid: int | None) -> Iterator[Level]:
+    """Yield level after level, until all are measured or a signal comes."""
+    for workers in settings.levels:
+        level = measure_level(settings, workers, server_pid)
+        yield level
+        if level.exit_code is not None:
+            return
 
 
 def measure_level(settings: LoadSettings, workers: int, server_pid: int | None) -> Level:

@@ -120,8 +120,8 @@ def read_settings(config: Mapping[str, Any]) -> LoadSettings:
     target, request = _call(config)
     duration = None if config['duration'] is None else duration_seconds(str(config['duration']))
     levels = tuple(_whole(level, '-c', 1) for level in as_list(config['concurrency']))
-    if not levels:
-        raise InvalidValue('-c names no number of workers')
+    if not levels or len(set(levels)) < len(levels):
+        raise InvalidValue(f'-c {config["concurrency"]}: name each number of workers once')
     number = None if duration is not None else _whole(config['num_requests'], '-n', 1)
     if number is not None and number < max(levels):
         raise InvalidValue(
@@ -134,7 +134,7 @@ def read_settings(config: Mapping[str, Any]) -> LoadSettings:
         levels=levels,
         num_requests=number,
         duration_seconds=duration,
-        rate=None if not config['rate'] else _number(config['rate'], '-q'),
+        rate=(_number(config['rate'], '-q') or None) if config['rate'] is not None else None,
         timeout_seconds=limit or None,
         warmup_requests=_whole(config['warmup'], '--warmup', 0),
         slos=parse_slos(config['slo']),

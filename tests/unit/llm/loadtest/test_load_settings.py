@@ -86,6 +86,12 @@ def test_a_rate_for_each_worker_is_a_schedule_that_no_worker_outruns():
     assert list(plan.arrivals_ns) == [100_000_000 * number for number in range(1, 7)]
 
 
+def test_zero_is_no_limit():
+    found = asked(timeout='0', rate='0')
+    assert found.timeouts.total is None
+    assert found.plan(50).mode == 'closed'
+
+
 @pytest.mark.parametrize(
     ('text', 'seconds'),
     [('10s', 10), ('3m', 180), ('1h30m', 5400), ('1m30s', 90), ('500ms', 0.5), ('7', 7)],
@@ -108,6 +114,8 @@ def test_durations(text, seconds):
         ({'body_file': '/nowhere/body'}, '-D /nowhere/body: no such file'),
         ({'body': BODY, 'method': 'GET'}, '-m GET: models are asked with POST'),
         ({'body': BODY, 'concurrency': '0'}, '-c is a whole number from 1 on'),
+        ({'body': BODY, 'concurrency': '4,4'}, '-c 4,4: name each number of workers once'),
+        ({'body': BODY, 'concurrency': ','}, 'name each number of workers once'),
         ({'body': BODY, 'concurrency': 'many'}, "not 'many'"),
         ({'body': BODY, 'concurrency': '8', 'num_requests': 4}, '-n 4 is less than -c 8'),
         ({'body': BODY, 'num_requests': '1.5'}, '-n is a whole number'),
