@@ -176,6 +176,33 @@ def test_a_call_that_fails_ends_it_with_its_exit_code_in_one_line(k8s, fails, co
     assert len(k8s.calls()) == calls
 
 
+def test_a_job_that_fails_is_not_waited_for_until_the_time_is_over(k8s):
+    words = ['up', f'--model={MODEL}', '--prepull=job', '--wait_seconds=600']
+    done = k8s(*words, FAKE_FAILED_JOB='job/ollama-pull')
+    assert done.returncode == 1
+    assert done.stderr == 'error: job/ollama-pull has failed: `kubectl logs job/ollama-pull`\n'
+    calls = [call for call, _ in k8s.calls()]
+    assert 'kubectl wait --for=condition=failed --timeout=600s job/ollama-pull' in calls
+    assert not any('rollout' in call for call in calls)
+
+
+def test_load_is_sent_after_the_pull_and_its_output_shown(k8s):
+    done = k8s('up', f'--model={MODEL}', '--prepull=job', '--load=hey')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == 'logs of job/ollama-load'
+    calls = [call for call, _ in k8s.calls() if 'condition=failed' not in call]
+    assert calls == [
+        'kubectl delete --ignore-not-found job/ollama-pull',
+        'kubectl apply -f -',
+        'kubectl wait --for=condition=complete --timeout=1800s job/ollama-pull',
+        'kubectl rollout status --timeout=1800s deployment/ollama',
+        'kubectl delete --ignore-not-found job/ollama-load',
+        'kubectl apply -f -',
+        'kubectl wait --for=condition=complete --timeout=1800s job/ollama-load',
+        'kubectl logs job/ollama-load',
+    ]
+
+
 @pytest.mark.parametrize(
     ('options', 'program'),
     [(['up'], 'kubectl'), (['down'], 'kubectl'), (['up', '--kind=helm'], 'helm')],
@@ -339,9 +366,7 @@ def test_the_job_pulls_on_every_pod_though_a_service_would_lead_it_to_one(tmp_pa
         running_server(models='', catalogue='*', host='127.0.0.2', port=port) as one,
         running_server(models='', catalogue='*', host='127.0.0.3', port=port) as other,
     ):
-        spec = ServerSpec(
-            models=(MODEL, 'b'), prepull='job', replicas=2, port=port, start_seconds=1
-        )
+        spec = ServerSpec(models=(MODEL, 'b'), prepull='job', replicas=2, port=port, wait_seconds=1)
         job = server_documents(spec)[-1]
         (container,) = job['spec']['template']['spec']['containers']
         pods = {'PODS': '127.0.0.2 127.0.0.3'}

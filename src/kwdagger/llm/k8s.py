@@ -16,12 +16,12 @@ from kwdagger.llm.kubernetes.calls import (
     documents_to_apply,
     down_calls,
     port_forward_call,
-    run_calls,
     up_calls,
 )
 from kwdagger.llm.kubernetes.helm_values import Chart, check_chart, helm_values
 from kwdagger.llm.kubernetes.load_job import TOOLS, LoadSpec, check_load, load_job
 from kwdagger.llm.kubernetes.pods import Document
+from kwdagger.llm.kubernetes.running import run_calls
 from kwdagger.llm.kubernetes.server_spec import (
     OLLAMA_PORT,
     ServerSpec,

@@ -6,7 +6,7 @@
     say how    pull_scripts    what runs inside the containers, as shell text
     describe   pods, documents, load_job, helm_values      spec -> documents (pure)
     write      yaml_documents  documents -> YAML text and files
-    apply      calls           spec -> calls of kubectl or helm (pure); running them
+    apply      calls, running  spec -> calls of kubectl or helm (pure); running them
 
 Nothing here talks to a cluster: kubectl and helm do.
 """

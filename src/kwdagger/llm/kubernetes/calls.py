@@ -1,15 +1,10 @@
-"""Calls of kubectl and helm: which ones, and running them one after the other."""
+"""Calls of kubectl and helm: which ones bring a server up and down."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import join
 
-from kwdagger.errors import MissingFile
 from kwdagger.llm.kubernetes.documents import server_documents
 from kwdagger.llm.kubernetes.helm_values import Chart, helm_values
 from kwdagger.llm.kubernetes.load_job import LoadSpec, load_job
@@ -17,22 +12,24 @@ from kwdagger.llm.kubernetes.pods import Document, owner_labels
 from kwdagger.llm.kubernetes.server_spec import ServerSpec
 from kwdagger.llm.kubernetes.yaml_documents import yaml_text
 
-_INSTALL = {
-    'kubectl': 'https://kubernetes.io/docs/tasks/tools/',
-    'helm': 'https://helm.sh/docs/intro/install/',
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a program, with the YAML that it reads from its standard input."""
+    """One call of a program.
+
+    Attributes:
+        stdin: the YAML that it reads, which is what `render` prints.
+        unless: a call that runs at the same time and succeeds if this one never will.
+    """
 
     argv: tuple[str, ...]
     stdin: str | None = None
+    unless: tuple[str, ...] | None = None
 
     def shown(self) -> str:
-        """Return it as shell would take it; what stdin holds is what `render` prints."""
-        return join(self.argv)
+        """Return it as shell would take it."""
+        beside = f'{join(self.unless)} &\n' if self.unless else ''
+        return f'{beside}{join(self.argv)}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +53,11 @@ def up_calls(spec: ServerSpec, chart: Chart, load: LoadSpec, cluster: Cluster) -
         documents = yaml_text(server_documents(spec))
         calls += [kubectl.call('apply', '-f', '-', stdin=documents), *_waits(kubectl, spec)]
     if load.tool != 'none':
-        name = f'job/{spec.load_job_name}'
         calls += [
             _delete_job(kubectl, spec.load_job_name),
             kubectl.call('apply', '-f', '-', stdin=yaml_text([load_job(load, spec)])),
-            kubectl.call('wait', '--for=condition=complete', _timeout(spec), name),
-            kubectl.call('logs', name),
+            _wait_for_job(kubectl, spec, spec.load_job_name),
+            kubectl.call('logs', f'job/{spec.load_job_name}'),
         ]
     return calls
 
@@ -89,35 +85,6 @@ def port_forward_call(spec: ServerSpec, cluster: Cluster, local_port: int) -> Ca
     target = f'pod/{spec.name}' if spec.kind == 'pod' else f'service/{spec.name}'
     kubectl = _Program('kubectl', spec, cluster)
     return kubectl.call('port-forward', target, f'{local_port}:{spec.port}')
-
-
-def run_calls(calls: Sequence[Call]) -> int:
-    """Run calls until one fails; return its exit code, having said so in one line, or 0.
-
-    Raises:
-        MissingFile: a program is not on PATH; none of the calls has been run.
-    """
-    for name in dict.fromkeys(call.argv[0] for call in calls):
-        _check_program(name)
-    for call in calls:
-        sys.stdout.flush()
-        code = subprocess.run(
-            call.argv,
-            input=call.stdin,
-            stdin=subprocess.DEVNULL if call.stdin is None else None,
-            text=True,
-            check=False,
-        ).returncode
-        if code:
-            ended = f'ended by signal {-code}' if code < 0 else f'exit code {code}'
-            sys.stderr.write(f'error: {call.shown()}: {ended}\n')
-            return 128 - code if code < 0 else code
-    return 0
-
-
-def _check_program(name: str) -> None:
-    if shutil.which(name) is None:
-        raise MissingFile(f'{name} is not on PATH: see {_INSTALL[name]}; `render` needs none')
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +124,17 @@ def _waits(kubectl: _Program, spec: ServerSpec) -> list[Call]:
         return [kubectl.call('wait', '--for=condition=Ready', _timeout(spec), pod)]
     waits = []
     if spec.prepull == 'job':
-        name = f'job/{spec.pull_job_name}'
-        waits.append(kubectl.call('wait', '--for=condition=complete', _timeout(spec), name))
+        waits.append(_wait_for_job(kubectl, spec, spec.pull_job_name))
     # Rolled out means ready, and so among the endpoints of the Service.
     return [*waits, kubectl.call('rollout', 'status', _timeout(spec), f'deployment/{spec.name}')]
+
+
+def _wait_for_job(kubectl: _Program, spec: ServerSpec, name: str) -> Call:
+    """Wait until the Job is complete. kubectl waits for one condition; a failed Job has another."""
+    words = (_timeout(spec), f'job/{name}')
+    failed = kubectl.call('wait', '--for=condition=failed', *words)
+    complete = kubectl.call('wait', '--for=condition=complete', *words)
+    return Call(complete.argv, unless=failed.argv)
 
 
 def _delete_job(kubectl: _Program, name: str) -> Call:

@@ -74,15 +74,16 @@ def init_script(spec: ServerSpec) -> str:
 def job_script(spec: ServerSpec) -> str:
     """Return what the Job runs: pull each model on each pod of the headless Service.
 
-    With a shared volume the first pull brings the files, the others find them there.
+    With a shared volume the first pull brings the files, the others find them there. Pods may be
+    found long before their image has come, so it waits for as long as the Job may take.
     """
     loop = _ALL_PODS.format(
         peers=quote(spec.peers_name),
         replicas=spec.replicas,
-        tries=spec.start_seconds,
+        tries=spec.wait_seconds,
         port=spec.port,
     )
-    body = _indented(_wait(spec.start_seconds) + _pulls(spec.models))
+    body = _indented(_wait(spec.wait_seconds) + _pulls(spec.models))
     return f'set -e\n{loop}{body}done\n'
 
 

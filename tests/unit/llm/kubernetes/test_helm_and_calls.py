@@ -71,7 +71,7 @@ def test_nothing_is_pulled_where_nobody_is_to():
 
 
 def lines(calls):
-    return [call.shown() for call in calls]
+    return [line for call in calls for line in call.shown().splitlines()]
 
 
 NO_LOAD = LoadSpec()
@@ -93,6 +93,7 @@ UPS = {
         [
             'kubectl delete --ignore-not-found job/ollama-pull',
             APPLY,
+            'kubectl wait --for=condition=failed --timeout=1800s job/ollama-pull &',
             'kubectl wait --for=condition=complete --timeout=1800s job/ollama-pull',
             ROLLED_OUT,
         ],
@@ -105,6 +106,7 @@ UPS = {
             ROLLED_OUT,
             'kubectl delete --ignore-not-found job/ollama-load',
             APPLY,
+            'kubectl wait --for=condition=failed --timeout=1800s job/ollama-load &',
             'kubectl wait --for=condition=complete --timeout=1800s job/ollama-load',
             'kubectl logs job/ollama-load',
         ],
