@@ -1,22 +1,18 @@
 """Hold requests per second and mean latency of `kwdagger llm load` against those of `hey`.
 
-    python tests/performance/beside_hey.py            # 5 rounds at 1, 4 and 16 workers
-    python tests/performance/beside_hey.py --quick    # 2 short rounds at 4 workers
-
 Both programs send the same body to the same scripted server by turns, so that what else the
-machine does meets both. A figure is the median over rounds of ours divided by hey's; the target
-is a ratio within 5 % of 1.
+machine does meets both. A figure is the median over rounds of ours divided by hey's. This is the
+section ``hey`` of `llm_speed.py`.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
-import shutil
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from kwdagger.llm.testserver.embedded import running_server
 
@@ -47,9 +43,9 @@ def printed_figures(command: list[str], requests: int) -> dict[str, float]:
     return found
 
 
-def measure(rounds: int, levels: tuple[int, ...]) -> list[tuple[str, float, float, float]]:
-    """Return of each condition and figure: its name, ours, hey's and the median ratio."""
-    rows = []
+def measure(quick: bool) -> Iterator[tuple[str, float, float, float]]:
+    """Yield of each condition and figure: its name, ours, hey's and the median ratio."""
+    rounds, levels = (2, (4,)) if quick else (5, LEVELS)
     with running_server(models='m', itl_s=ITL_SECONDS, num_parallel=max(levels)) as server:
         for workers in levels:
             for stream in (True, False):
@@ -63,29 +59,9 @@ def measure(rounds: int, levels: tuple[int, ...]) -> list[tuple[str, float, floa
                     ours.append(printed_figures(command, requests))
                 for name in FIGURES:
                     pairs = [(a[name], b[name]) for a, b in zip(ours, theirs, strict=True)]
-                    rows.append(
-                        (
-                            f'{name}, {workers} workers, {"streamed" if stream else "whole"}',
-                            statistics.median(a for a, _ in pairs),
-                            statistics.median(b for _, b in pairs),
-                            statistics.median(a / b for a, b in pairs),
-                        )
+                    yield (
+                        f'{name}, {workers} workers, {"streamed" if stream else "whole"}',
+                        statistics.median(a for a, _ in pairs),
+                        statistics.median(b for _, b in pairs),
+                        statistics.median(a / b for a, b in pairs),
                     )
-    return rows
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--quick', action='store_true')
-    args = parser.parse_args()
-    if shutil.which('hey') is None:
-        sys.exit('hey is not installed (Debian: apt-get install hey)')
-    rows = measure(*((2, (4,)) if args.quick else (5, LEVELS)))
-    print(f'{"beside hey":40}{"ours":>10}{"hey":>10}{"ratio":>8}{"target":>14}')
-    for name, ours, theirs, ratio in rows:
-        verdict = '' if abs(ratio - 1) <= TARGET else '  missed'
-        print(f'{name:40}{ours:10.4f}{theirs:10.4f}{ratio:8.3f}{"0.95 to 1.05":>14}{verdict}')
-
-
-if __name__ == '__main__':
-    main()

@@ -16,12 +16,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+import beside_hey
 
 from kwdagger.llm.engine.load import closed, measure_load, open_loop
 from kwdagger.llm.metrics.distribution import percentile
@@ -246,10 +249,28 @@ def libraries(quick: bool) -> Iterator[Row]:
         )
 
 
+# --- beside hey
+
+
+def hey(quick: bool) -> Iterator[Row]:
+    """Hold `kwdagger llm load` against hey, where that is installed."""
+    if shutil.which('hey') is None:
+        yield Row('beside hey', 'hey is not installed')
+        return
+    for what, ours, theirs, ratio in beside_hey.measure(quick):
+        yield Row(
+            f'beside hey: {what}',
+            f'{ours:.4g} / {theirs:.4g} = {ratio:.3f}',
+            f'{1 - beside_hey.TARGET:.2f} to {1 + beside_hey.TARGET:.2f}',
+            abs(ratio - 1) <= beside_hey.TARGET,
+        )
+
+
 SECTIONS: dict[str, Callable[[bool], Iterator[Row]]] = {
     'ttft': time_to_first_token,
     'schedule': schedule,
     'libraries': libraries,
+    'hey': hey,
 }
 SLOW = ('libraries',)
 
