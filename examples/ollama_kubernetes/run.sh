@@ -2,13 +2,16 @@
 # Ollama on Kubernetes: models on every replica, then load.  Usage: run.sh [RESULTS_FOLDER]
 #
 # Without a cluster, scripted servers play the replicas. With OLLAMA_URL=http://host:port the load
-# goes there, such as to the Service of a cluster. MODEL and REPLICAS (of the play) may be set.
+# goes there, such as to the Service of a cluster. MODEL, REPLICAS (of the play), CONCURRENCY (a
+# YAML list) and DURATION (such as 2m, in place of ten requests) may be set.
 set -euo pipefail
 mkdir -p "${1:-results/ollama_kubernetes}"
 out=$(cd "${1:-results/ollama_kubernetes}" && pwd)
 cd "$(dirname "${BASH_SOURCE[0]}")"
 MODEL=${MODEL:-qwen2:1.5b}
 REPLICAS=${REPLICAS:-3}
+CONCURRENCY=${CONCURRENCY:-[1, 2, 4]}
+DURATION=${DURATION:-}
 prompt='Write a limerick about Kubernetes'
 
 pids=()
@@ -65,13 +68,13 @@ else
     replicas="[1, $REPLICAS]"
 fi
 
-say 'Ten requests, 1, 2 and 4 at a time'
+say "Load: $CONCURRENCY requests at a time"
 kwdagger schedule --params="
     pipeline: pipeline.yaml
     matrix:
       load.replicas: $replicas
-      load.concurrency: [1, 2, 4]
-      load.requests: 10
+      load.concurrency: $CONCURRENCY
+      load.duration: '$DURATION'
       load.model: '$MODEL'
       load.prompt: '$prompt'
       load.servers: '$out/servers.json'

@@ -229,13 +229,14 @@ def test_ollama_kubernetes(run, tmp_path):
 
 def test_ollama_kubernetes_on_a_server_that_is_given(run, tmp_path):
     with running_server(models='', catalogue='tiny', itl_s=0.001) as server:
-        output = run('ollama_kubernetes', OLLAMA_URL=server.url, MODEL='tiny')
+        load = {'CONCURRENCY': '[1, 2]', 'DURATION': '0.2s'}
+        output = run('ollama_kubernetes', OLLAMA_URL=server.url, MODEL='tiny', **load)
         asked = [entry for entry in server.log() if entry['path'] == '/api/generate']
     assert 'scripted servers' not in output
     assert {entry['model'] for entry in asked} == {'tiny:latest'}
-    assert len(asked) >= 30
-    assert [line.split()[:2] for line in output.splitlines()[-3:]] == [
-        [server.url, level] for level in ('1', '2', '4')
+    assert len(asked) > 10
+    assert [line.split()[:2] for line in output.splitlines()[-2:]] == [
+        [server.url, level] for level in ('1', '2')
     ]
 
 
