@@ -19,6 +19,8 @@ from kwdagger.llm.targets import Failure, HttpCall, Parser, Target
 __all__ = ['Client', 'RequestCancelled', 'Timeouts']
 
 
+# many servers close a connection that was idle for 5 s; no request should meet that
+_IDLE_SECONDS = 4.0
 # a proxy that compresses a stream holds pieces back
 _HEADERS = {'Content-Type': 'application/json', 'Accept-Encoding': 'identity'}
 
@@ -65,7 +67,9 @@ class Client:
         trace.on_connection_create_end.append(_connected)
         trace.on_request_chunk_sent.append(_sending)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=_IDLE_SECONDS, ttl_dns_cache=300
+            ),
             timeout=aiohttp.ClientTimeout(total=None, connect=self.timeouts.connect),
             trust_env=self.trust_env,
             trace_configs=[trace],

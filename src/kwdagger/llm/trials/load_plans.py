@@ -35,7 +35,7 @@ def load_plans(
         return [_open(config, rate) for rate in _needed(rates, mode, '--request_rate')]
     if mode == 'trace':
         path = _needed(config['trace'], mode, '--trace')
-        lines = read_text_file(path, 'trace').splitlines(keepends=True)
+        lines = read_text_file(path, 'trace').split('\n')
         return [replay(read_trace(lines, path), config['trace_speed'], **limits(config))]
     if mode == 'sweep':
         stops(config)
