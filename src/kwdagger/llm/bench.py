@@ -53,6 +53,7 @@ class BenchConfig(OptionsConfig):
     request_rate = scfg.Value(None, type=str, help='open: requests/s, or several with commas')
     burstiness = scfg.Value(1.0, type=float, help='open: 1 is Poisson, inf is constant')
     max_concurrency = scfg.Value(None, type=int, help='open: most requests in flight')
+    held = scfg.Value('wait', type=str, help='requests beyond that: wait, or drop')
     trace = scfg.Value(None, type=str, help='trace: JSON lines with timestamps')
     trace_speed = scfg.Value(1.0, type=float, help='trace: 2 replays twice as fast')
     num_rates = scfg.Value(5, type=int, help='sweep: rates between sequential and saturated')

@@ -69,7 +69,7 @@ class LoadPlan:
         if self.mode not in ('closed', 'open'):
             raise InvalidValue(f'{self.mode!r} is no way to load a server; write closed or open')
         if self.held not in ('wait', 'drop'):
-            raise InvalidValue(f'held requests cannot {self.held!r}; write wait or drop')
+            raise InvalidValue(f'held={self.held!r}: requests that find no room wait or drop')
         least = {
             'concurrency': 1,
             'num_requests': 1,
@@ -149,10 +149,35 @@ def open_loop(
     )
 
 
-def replay(timestamps: Iterable[float], speed: float = 1.0, **limits: Any) -> LoadPlan:
+def replay(
+    timestamps: Iterable[float],
+    speed: float = 1.0,
+    *,
+    num_requests: int | None = None,
+    duration_seconds: float | None = None,
+    warmup_seconds: float = 0.0,
+    **limits: Any,
+) -> LoadPlan:
     """Return an open loop that sends as `timestamps` (seconds) say, `speed` times as fast.
+
+    Args:
+        num_requests, duration_seconds: of the measured part, at most; all of it by default.
+        limits: other fields of `LoadPlan`.
 
     Raises:
         InvalidValue: a timestamp or limit is out of range.
     """
-    return LoadPlan(mode='open', arrivals_ns=trace(timestamps, speed), **limits)
+    arrivals = trace(timestamps, speed)
+    warm = sum(time < warmup_seconds * 1e9 for time in arrivals)
+    if duration_seconds is not None:
+        end = (warmup_seconds + duration_seconds) * 1e9
+        arrivals = tuple(time for time in arrivals if time < end)
+    if num_requests is not None:
+        arrivals = arrivals[: warm + num_requests]
+    return LoadPlan(
+        mode='open',
+        arrivals_ns=arrivals,
+        duration_seconds=duration_seconds,
+        warmup_seconds=warmup_seconds,
+        **limits,
+    )

@@ -36,7 +36,12 @@ def load_plans(
     if mode == 'trace':
         path = _needed(config['trace'], mode, '--trace')
         lines = read_text_file(path, 'trace').split('\n')
-        return [replay(read_trace(lines, path), config['trace_speed'], **limits(config))]
+        ends = {
+            'num_requests': config['num_requests'],
+            'duration_seconds': config['duration_s'],
+        }
+        timestamps = read_trace(lines, path)
+        return [replay(timestamps, config['trace_speed'], **ends, **limits(config))]
     if mode == 'sweep':
         stops(config)
         return []
@@ -55,6 +60,7 @@ def limits(config: Mapping[str, Any]) -> dict[str, Any]:
         'warmup_requests': config['warmup'],
         'warmup_seconds': config['warmup_s'],
         'max_concurrency': config['max_concurrency'],
+        'held': config['held'],
         'stop_oversaturated': config['stop_oversaturated'],
     }
 

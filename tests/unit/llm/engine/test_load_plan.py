@@ -37,6 +37,13 @@ def test_a_replay_starts_at_once():
     assert replay([100.0, 100.5]).arrivals_ns == (0, 500_000_000)
 
 
+def test_a_replay_may_end_early():
+    times = [float(second) for second in range(10)]
+    warm = replay(times, warmup_seconds=2, num_requests=3)
+    assert warm.arrivals_ns == tuple(second * 10**9 for second in range(5))
+    assert replay(times, 2.0, duration_seconds=1.5).arrivals_ns == (0, 500_000_000, 1_000_000_000)
+
+
 def test_a_load_without_a_duration_ends_when_all_is_sent():
     assert closed(4).sending_seconds == math.inf
 
@@ -54,7 +61,7 @@ def test_a_load_without_a_duration_ends_when_all_is_sent():
         (lambda: closed(1, drain_seconds=-1), 'drain_seconds -1 is less than 0'),
         (lambda: closed(1, warmup_requests=-1), 'warmup_requests -1 is less than 0'),
         (lambda: LoadPlan(mode='half'), "'half' is no way to load a server"),
-        (lambda: LoadPlan(held='forget'), "held requests cannot 'forget'"),
+        (lambda: LoadPlan(held='forget'), "held='forget': requests that find no room wait or drop"),
         (lambda: LoadPlan(max_concurrency=0), 'max_concurrency 0 is less than 1'),
     ],
 )
