@@ -123,9 +123,10 @@ def test_a_fault_can_come_before_the_first_token_or_after_the_last(server):
     assert outcome(server) == ('ok', None, 6)
 
 
+@pytest.mark.parametrize('after', [0, 3])
 @pytest.mark.parametrize('fault', ['stream_error', 'reset', 'dropped', 'truncated'])
-def test_an_answer_in_one_piece_breaks_too(server, fault):
-    server.fault(fault)
+def test_an_answer_in_one_piece_breaks_too(server, fault, after):
+    server.fault(fault, after=after)
     answer = ask(server, stream=False)
     if fault == 'stream_error':
         assert answer.status == 500

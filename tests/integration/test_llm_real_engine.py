@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 
 import ollama
@@ -155,6 +156,18 @@ def test_who_leaves_frees_the_slot(server):
         assert time.monotonic() < end
         time.sleep(0.01)
     assert server.log()[-1]['outcome'] == 'cancelled'
+
+
+def test_a_child_that_dies_midway_is_an_error_line(server):
+    body = {'model': 'a', 'prompt': PROMPT, 'options': {'num_predict': 100_000, 'num_ctx': 30_000}}
+    with requests.post(f'{server.url}/api/generate', json=body, stream=True, timeout=30) as answer:
+        lines = answer.iter_lines()
+        assert not json.loads(next(lines))['done']
+        for child in runners(server):
+            child.kill()
+        last = json.loads(list(lines)[-1])
+    assert last['error'].startswith('the model runner has stopped')
+    assert ours(server, 'ollama-generate', num_ctx=512).status == 'ok'
 
 
 def test_faults_work_in_front_of_it_too(server):

@@ -83,16 +83,18 @@ class Answering:
             Refusal: an error came before the first piece.
         """
         voice, sender = self._voice, self._sender
-        opening = voice.opening()
         try:
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
-                    await sender.send(opening + voice.chunk(piece))
-                    opening = b''
-                    await self._midway_fault(piece)
+                    await self._send(piece)
             await sender.finish(voice.ending(self._job, self._clock(), self._mishaps.counted))
         except _BrokenOff:
             self._entry.outcome = 'fault'
+        except Refusal as refusal:
+            if not sender.response.prepared:
+                raise
+            self._entry.outcome = 'refused'
+            await sender.finish(voice.failure(refusal.message))
         return sender.response
 
     async def whole(self) -> web.StreamResponse:
@@ -105,6 +107,7 @@ class Answering:
         async with aclosing(self._pieces()) as pieces:
             async for piece in pieces:
                 said[piece.thinking] += piece.text
+                self._entry.tokens += piece.tokens
         job, counted = self._job, self._mishaps.counted
         body = self._voice.whole(said[False], said[True], job, self._clock(), counted)
         if self._is_due():
@@ -121,10 +124,21 @@ class Answering:
                     if first is not None and first.name == 'error_500':
                         raise Refusal(500, _MESSAGE)
                     self._entry.first_token_ns = time.perf_counter_ns()
-                    if self._midway is not None and self._midway.after == 0:
-                        await self._midway_fault(piece)
-                self._entry.tokens += piece.tokens
                 yield piece
+
+    async def _send(self, piece: Piece) -> None:
+        """Send one piece, and what comes before the first and goes wrong around it.
+
+        Raises:
+            _BrokenOff: the answer ended.
+        """
+        opening = b''
+        if not self._entry.tokens:
+            await self._midway_fault(piece)
+            opening = self._voice.opening()
+        await self._sender.send(opening + self._voice.chunk(piece))
+        self._entry.tokens += piece.tokens
+        await self._midway_fault(piece)
 
     def _is_due(self) -> bool:
         rule = self._midway
