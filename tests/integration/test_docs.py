@@ -36,6 +36,7 @@ from kwdagger.__main__ import main
 from kwdagger.analysis.query import evaluate
 from kwdagger.errors import UserError
 from kwdagger.llm import command as llm_command
+from kwdagger.llm.testserver.embedded import running_server
 from kwdagger.matrix import expand
 from kwdagger.specs.yaml_reader import load_yaml
 
@@ -235,7 +236,7 @@ def test_readme_commands_do_what_they_show(tmp_path):
     assert (ROOT / 'run_pipelines.sh').stat().st_mode & 0o111
     assert './run_pipelines.sh' in readme
     assert re.search(r'^ +python3 -m venv \.venv && .*-m pytest$', readme, re.MULTILINE)
-    shown = {block.language: block.text for block in blocks(README) if block.language}
+    shown = {block.language: block.text for block in reversed([*blocks(README)]) if block.language}
     (tmp_path / 'pipeline.yaml').write_text(shown['yaml'])
     (tmp_path / 'compress.py').write_text(_README_COMPRESS)
     (tmp_path / 'check.py').write_text(_README_CHECK)
@@ -247,6 +248,18 @@ def test_readme_commands_do_what_they_show(tmp_path):
     )
     assert '24 of 24 jobs done' in session.printed
     assert 'ratio' in session.printed
+
+
+def test_the_commands_for_model_servers_in_the_readme_work(tmp_path):
+    shown = next(block.text for block in blocks(README) if 'llm bench' in block.text)
+    (tmp_path / 'prompts.jsonl').write_text('{"role": "user", "content": "One?"}\n')
+    session = Session(tmp_path)
+    with running_server(models='gemma3:1b', num_parallel=10) as server:
+        text = shown.replace('http://localhost:11434', server.url)
+        assert text != shown
+        session.run(Block('run', '', 'bash', text, 0), 'README')
+    for words in ('cold', 'Requests/sec', '1 of 1'):
+        assert words in session.printed
 
 
 _README_COMPRESS = """\
