@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from kwdagger.llm.engine.ollama_api import OllamaApi, ServerError
 from kwdagger.llm.servers.server_folder import ServerRecord
 
 State: TypeAlias = Literal['answers', 'silent', 'ended']
@@ -26,6 +25,8 @@ class ServerHealth:
 
 def answers(url: str) -> bool:
     """Whether an Ollama server answers there."""
+    from kwdagger.llm.engine.ollama_api import OllamaApi, ServerError
+
     try:
         with OllamaApi(url, answer_seconds=_ANSWER_SECONDS) as api:
             api.version()
@@ -43,6 +44,8 @@ def look_at(records: Iterable[ServerRecord]) -> list[ServerHealth]:
 def _look(record: ServerRecord) -> ServerHealth:
     if not record.group.leads():
         return ServerHealth(record, 'ended')
+    from kwdagger.llm.engine.ollama_api import OllamaApi, ServerError
+
     try:
         with OllamaApi(record.url, answer_seconds=_ANSWER_SECONDS) as api:
             api.version()
