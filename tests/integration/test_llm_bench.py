@@ -335,6 +335,13 @@ def test_unique_prefixes_keep_the_prompt_cache_out(server):
     assert result()['config_summary']['cache'] == 'bust'
 
 
+def test_a_server_may_be_named_by_a_variable(server, monkeypatch):
+    monkeypatch.setenv('MY_SERVER', server.url)
+    code, _, _ = run(server, 'a', '--url=$MY_SERVER', '--warm_trials=1')
+    assert code == 0
+    assert result()['config_summary']['url'] == server.url
+
+
 def test_a_missing_model_names_the_command_that_brings_it(server):
     code, out, err = run(server, 'a,c')
     assert (code, out) == (2, '')
@@ -425,6 +432,7 @@ def test_rows_are_appended(server):
         (['a', '--api_key_env=NO_SUCH_KEY'], 'that environment variable is not set'),
         (['a', '--total_timeout_s=0'], 'total_seconds is more than 0'),
         (['a', '--url=127.0.0.1:9'], 'cannot reach a server at http://127.0.0.1:9'),
+        (['a', '--url=$NO_SUCH_SERVER'], '--url=$NO_SUCH_SERVER names an environment variable'),
         (['a', '--url=http://a..b'], 'is no address of a server'),
         (['a', '--keep_alive=0s'], 'keep_alive 0s unloads the model after each request'),
         (['a', '--append_jsonl=prompts.yaml/x'], 'cannot make the folder'),

@@ -85,7 +85,7 @@ def _settings(
     return TrialSettings(
         prompts=tuple(prompts),
         model=model,
-        url=config['url'],
+        url=_url(config['url']),
         api=config['api'],
         api_key=_api_key(config['api_key_env']),
         system=config['system'],
@@ -108,6 +108,14 @@ def _settings(
         trust_env=config['trust_env'],
         notes=config['notes'],
     )
+
+
+def _url(option: str) -> str:
+    """Return the address, `$NAME` replaced: an address that differs each day stays out of ids."""
+    expanded = os.path.expandvars(option)
+    if '$' in expanded:
+        raise InvalidValue(f'--url={option} names an environment variable that is not set')
+    return expanded
 
 
 def _prompts(config: Mapping[str, Any]) -> list[Prompt]:
