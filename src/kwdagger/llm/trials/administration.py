@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from kwdagger.errors import InvalidValue
@@ -40,16 +41,24 @@ class Administration(Protocol):
         """Return the server's version; None: it does not say."""
 
 
-def administration(settings: TrialSettings) -> Administration:
-    """Return the administration of the server that the settings name.
+@contextmanager
+def administration(settings: TrialSettings) -> Iterator[Administration]:
+    """Give the administration of the server that the settings name, as long as a block lasts.
 
     Raises:
         InvalidValue: the address is none, or cold starts or a pull are asked of a server whose
             protocol has no such thing.
     """
-    api = OllamaApi(settings.url, trust_env=settings.trust_env)
-    if settings.speaks_ollama:
-        return OllamaAdministration(api)
+    if not settings.speaks_ollama:
+        _check_without_ollama(settings)
+    with OllamaApi(settings.url, trust_env=settings.trust_env) as api:
+        if settings.speaks_ollama:
+            yield OllamaAdministration(api)
+        else:
+            yield OpenAIAdministration(api, settings.api_key)
+
+
+def _check_without_ollama(settings: TrialSettings) -> None:
     if settings.cold_trials and not settings.cold_reset_cmd:
         raise InvalidValue(
             f'--api={settings.api} has no call that unloads a model; give --cold_reset_cmd, '
@@ -57,7 +66,6 @@ def administration(settings: TrialSettings) -> Administration:
         )
     if settings.pull != 'never':
         raise InvalidValue(f'--api={settings.api} has no call that pulls a model')
-    return OpenAIAdministration(api, settings.api_key)
 
 
 class OllamaAdministration:

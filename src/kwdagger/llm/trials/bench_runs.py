@@ -25,9 +25,9 @@ def prepare(bench: Bench, say: Callable[[str], None]) -> None:
     Raises:
         UserError: it has not, or it cannot; nothing was measured.
     """
-    server = administration(bench.settings)
-    for model in bench.models:
-        server.require(model, bench.settings.pull, PullProgress(say))
+    with administration(bench.settings) as server:
+        for model in bench.models:
+            server.require(model, bench.settings.pull, PullProgress(say))
     for path in filter(None, (bench.path, bench.config['append_jsonl'])):
         check_writable(path)
 

@@ -79,13 +79,13 @@ def run_trials(
     """
     say, warn = say or _to_stderr, warn or _to_stderr
     target = make_target(settings.api, settings.url, settings.api_key)
-    server = administration(settings)
     context = ProcessContext(name=name, config=config or settings.summary()).start()
-    server.require(settings.model, settings.pull, PullProgress(say))
-    for file in filter(None, (os.fspath(path), append_jsonl)):
-        check_writable(file)
-    version = _version(server)
-    cold, warm = _measure(settings, target, server, warn)
+    with administration(settings) as server:
+        server.require(settings.model, settings.pull, PullProgress(say))
+        for file in filter(None, (os.fspath(path), append_jsonl)):
+            check_writable(file)
+        version = _version(server)
+        cold, warm = _measure(settings, target, server, warn)
     records = [*cold, *(warm.records if warm else ())]
     document = write_result(
         os.fspath(path),
