@@ -13,6 +13,7 @@ import pytest
 
 from kwdagger.aggregate import main as aggregate
 from kwdagger.llm.command import main
+from kwdagger.llm.engine.server_watch import ServerWatch
 from kwdagger.llm.reporting.result_file import ResultFile
 from kwdagger.llm.testserver.embedded import running_server
 from kwdagger.schedule import main as schedule
@@ -223,6 +224,21 @@ def test_memory_and_cpu_time_of_the_server_and_a_text_for_prometheus(server, cap
     memory = re.search(r'^llm_server_resident_memory_bytes\{.*\} (\d+)$', text, re.MULTILINE)
     assert int(memory[1]) > 1e6
     assert [entry.name for entry in tmp_path.iterdir()] == ['load.prom']
+
+
+def test_processes_below_the_server_count_as_well():
+    held = "x = bytearray(64_000_000); print('up', flush=True); input()"
+    code = f'import subprocess, sys; subprocess.run([sys.executable, "-c", {held!r}])'
+    with subprocess.Popen(
+        [sys.executable, '-c', code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout.readline() == 'up\n'
+        with ServerWatch(parent.pid) as watch:
+            parent.communicate('\n', timeout=60)
+    figures = watch.figures()
+    assert figures['rss_bytes_max'] > 64_000_000
+    assert figures['rss_bytes_mean'] <= figures['rss_bytes_max']
+    assert figures['cpu_seconds'] >= 0
 
 
 def test_ctrl_c_shows_what_was_measured(server):

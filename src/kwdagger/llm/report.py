@@ -57,7 +57,8 @@ def report(config: Mapping[str, Any]) -> int:
     Raises:
         UserError: a result cannot be read, or options contradict each other.
     """
-    files = find_results(_places(config))
+    check_form(config)
+    files = find_results(named_places(config['results']))
     if config['recompute']:
         return recompute_all(files)
     runs = [read_run(file) for file in files]
@@ -132,15 +133,27 @@ def print_document(runs: Sequence[Run], groupings: Sequence[Grouping]) -> None:
     sys.stdout.write('\n')
 
 
-def _places(config: Mapping[str, Any]) -> list[str]:
+def check_form(config: Mapping[str, Any]) -> None:
+    """Refuse two forms of report at once.
+
+    Raises:
+        InvalidValue: there are two.
+    """
     forms = [name for name in ('recompute', 'against', 'csv', 'json') if config[name]]
     if len(forms) > 1 and forms != ['against', 'json']:
         raise InvalidValue(f'--{forms[0]} and --{forms[1]} are two forms of report; leave one out')
-    places = config['results'] or []
-    places = [places] if isinstance(places, str) else list(places)
+
+
+def named_places(results: Any) -> list[str]:
+    """Return the files and folders named.
+
+    Raises:
+        InvalidValue: there is none.
+    """
+    places = [results] if isinstance(results, str) else [str(place) for place in results or ()]
     if not places:
         raise InvalidValue('no results named; write: kwdagger llm report FILE_OR_FOLDER...')
-    return [str(place) for place in places]
+    return places
 
 
 if __name__ == '__main__':

@@ -164,7 +164,7 @@ def duration_seconds(text: str) -> float:
 
 def _call(config: Mapping[str, Any]) -> tuple[Target, Request]:
     """Return who is asked what."""
-    target = target_at(str(config['url']), config['api'], _api_key(config['api_key_env']))
+    target = target_at(_url(str(config['url'])), config['api'], _api_key(config['api_key_env']))
     if config['body'] and config['body_file']:
         raise InvalidValue('-d and -D both give a body; leave one out')
     if config['body'] or config['body_file']:
@@ -183,6 +183,14 @@ def _call(config: Mapping[str, Any]) -> tuple[Target, Request]:
         stream=bool(config['stream']),
     )
     return target, request
+
+
+def _url(option: str) -> str:
+    """Return the address, `$NAME` replaced: an address that differs each day stays out of ids."""
+    expanded = os.path.expandvars(option)
+    if '$' in expanded:
+        raise InvalidValue(f'--url={option} names an environment variable that is not set')
+    return expanded
 
 
 def _pulls(option: str, target: Target) -> bool:

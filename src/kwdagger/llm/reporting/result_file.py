@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from kwdagger.errors import InvalidValue, MissingFile
 from kwdagger.llm.metrics.definitions import DEFINITIONS
@@ -71,7 +71,7 @@ class ResultFile:
             MissingFile, InvalidValue: it cannot be read.
         """
         with _opened(self.path) as file:
-            return str(file.read())
+            return file.read()
 
     def read_records(self) -> list[RequestRecord]:
         """Return the rows of its requests.
@@ -172,7 +172,7 @@ def _read_json(path: str) -> Any:
             raise InvalidValue(f'{path}: not valid JSON: {error}') from None
 
 
-def _opened(path: str) -> Any:
+def _opened(path: str) -> TextIO:
     try:
         return open(path, encoding='utf-8')
     except FileNotFoundError:

@@ -86,6 +86,11 @@ def test_a_rate_for_each_worker_is_a_schedule_that_no_worker_outruns():
     assert list(plan.arrivals_ns) == [100_000_000 * number for number in range(1, 7)]
 
 
+def test_an_address_by_the_name_of_a_variable(monkeypatch):
+    monkeypatch.setenv('SERVER_OF_TODAY', 'http://host:7')
+    assert asked(url='$SERVER_OF_TODAY/api/chat').target.url == 'http://host:7'
+
+
 def test_zero_is_no_limit():
     found = asked(timeout='0', rate='0')
     assert found.timeouts.total is None
@@ -104,6 +109,7 @@ def test_durations(text, seconds):
     ('options', 'message'),
     [
         ({'url': None}, 'no server named'),
+        ({'url': '$NO_SUCH_VARIABLE/api/chat'}, 'names an environment variable that is not set'),
         ({'url': 'ftp://host'}, 'no address of a server'),
         ({}, '--model is missing'),
         ({'model': 'm'}, '--prompt is missing'),
