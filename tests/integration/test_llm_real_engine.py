@@ -167,7 +167,7 @@ def test_a_child_that_dies_midway_is_an_error_line(server):
             child.kill()
         last = json.loads(list(lines)[-1])
     assert last['error'].startswith('the model runner has stopped')
-    assert ours(server, 'ollama-generate', num_ctx=512).status == 'ok'
+    assert ours(server, 'ollama-generate', num_ctx=30_000).status == 'ok'
 
 
 def test_faults_work_in_front_of_it_too(server):

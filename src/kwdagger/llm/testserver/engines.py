@@ -59,6 +59,9 @@ class Engine(Protocol):
     async def unload(self, model: str) -> None:
         """Let go of `model`; return when it is gone."""
 
+    def is_alive(self, model: str) -> bool:
+        """Whether a model that was loaded can still answer; otherwise it is loaded again."""
+
     def answer(self, job: Job) -> AsyncGenerator[Piece, None]:
         """Yield the answer, at the moments when its pieces are there."""
 

@@ -31,11 +31,12 @@ _REASONS = {'limit': 'length'}
 
 @dataclass(eq=False, slots=True)
 class _Runner:
-    """A child process. errors: what it wrote to stderr, a file."""
+    """A child process. errors: what it wrote to stderr, a file. lost: it broke a connection."""
 
     process: asyncio.subprocess.Process
     errors: IO[bytes]
     url: str = ''
+    lost: bool = False
 
     async def end(self) -> None:
         """End the process and return when it is gone."""
@@ -111,6 +112,11 @@ class LlamaCppEngine:
         if (runner := self._runners.pop(model, None)) is not None:
             await runner.end()
 
+    def is_alive(self, model: str) -> bool:
+        """Whether its child process runs."""
+        runner = self._runners.get(model)
+        return runner is not None and not runner.lost and runner.process.returncode is None
+
     async def close(self) -> None:
         """End all child processes."""
         if self._session is not None:
@@ -143,6 +149,7 @@ class LlamaCppEngine:
                     if said.get('stop'):
                         _settle(job, said)
         except aiohttp.ClientError as error:
+            runner.lost = True
             raise Refusal(500, f'the model runner has stopped: {error}') from None
 
     async def _start(self, num_ctx: int) -> _Runner:

@@ -162,7 +162,7 @@ class Residency:
         model = self._models.get(wish.model)
         if model is None or model.leaving or model.num_ctx != (wish.num_ctx or self._num_ctx):
             return None
-        return model
+        return model if self._engine.is_alive(model.name) else None
 
     async def _load(self, wish: Wish, load_fails: Callable[[], bool]) -> LoadedModel:
         if self._loading.locked() and self.waiting_now() >= self._max_queue:

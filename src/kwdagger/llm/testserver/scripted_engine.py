@@ -36,6 +36,10 @@ class ScriptedEngine:
         """Take the time that unloading takes."""
         await asyncio.sleep(self.script.unload_s)
 
+    def is_alive(self, model: str) -> bool:
+        """A script does not die."""
+        return True
+
     async def close(self) -> None:
         """Nothing was started."""
 

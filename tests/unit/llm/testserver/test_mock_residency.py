@@ -19,6 +19,7 @@ class HeldEngine:
         self.events = []
         self.gates = {}
         self.open = True
+        self.alive = True
 
     async def load(self, model, num_ctx):
         self.events.append(f'load {model} {num_ctx}')
@@ -28,6 +29,9 @@ class HeldEngine:
 
     async def unload(self, model):
         self.events.append(f'unload {model}')
+
+    def is_alive(self, model):
+        return self.alive
 
 
 def never():
@@ -285,6 +289,20 @@ def test_a_load_that_fails_leaves_nothing_loaded():
         scene.ask('one', 'a')
         await settle()
         assert scene.loaded() == ['a']
+
+    play(story)
+
+
+def test_a_model_whose_engine_died_is_loaded_again():
+    async def story(scene):
+        scene.ask('one', 'a')
+        await settle()
+        await scene.end('one')
+        scene.engine.alive = False
+        scene.ask('two', 'a')
+        await settle()
+        assert scene.held == ['one', 'two']
+        assert scene.engine.events == ['load a 4096', 'unload a', 'load a 4096']
 
     play(story)
 
