@@ -29,9 +29,38 @@ def _in_own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(scope='module')
+def _pool():
+    """Servers by their options; tests take them one after another."""
+    with ExitStack() as stack:
+        found = {}
+
+        def take(number, options):
+            servers = found.setdefault(repr(options), [])
+            while len(servers) <= number:
+                servers.append(stack.enter_context(running_server(models='m', **options)))
+            return servers[number]
+
+        yield take
+
+
 @pytest.fixture
-def start():
-    """Return a function that starts test servers, which end with the test."""
+def start(_pool):
+    """Return a function that gives a test server as new, each time another."""
+    taken = Counter()
+
+    def take(**options):
+        server = _pool(taken[repr(options)], options)
+        taken[repr(options)] += 1
+        server.reset()
+        return server
+
+    return take
+
+
+@pytest.fixture
+def start_own():
+    """Return a function that starts test servers that a test may break."""
     with ExitStack() as stack:
         yield lambda **options: stack.enter_context(running_server(models='m', **options))
 
@@ -227,7 +256,7 @@ def client_below(pid):
     ids=lambda fault: fault['name'],
 )
 def test_what_goes_wrong_at_a_server_costs_no_answer(start, fault):
-    good, bad = start(itl_s=0.002, num_parallel=4), start(itl_s=0.002, num_parallel=4)
+    good, bad = start(itl_s=0.001, num_parallel=4), start(itl_s=0.001, num_parallel=4)
     write_prompts(40)
     write_config(good, bad)
     bad.fault(**fault)
@@ -237,7 +266,7 @@ def test_what_goes_wrong_at_a_server_costs_no_answer(start, fault):
 
 
 def test_a_prompt_that_is_refused_is_given_up_and_the_others_are_answered(start):
-    server = start(itl_s=0.002, num_parallel=4)
+    server = start(itl_s=0.001, num_parallel=4)
     write_prompts(20)
     write_config(server)
     server.fault('bad_request', times=1)
@@ -268,8 +297,8 @@ def test_retries_are_bounded(start):
     assert set(asked(server).values()) == {2}
 
 
-def test_a_server_that_restarts_gets_work_again(start):
-    server = start(itl_s=0.01, num_parallel=4)
+def test_a_server_that_restarts_gets_work_again(start_own):
+    server = start_own(itl_s=0.01, num_parallel=4)
     write_prompts(60)
     write_config(server)
     client = begun()
@@ -280,8 +309,8 @@ def test_a_server_that_restarts_gets_work_again(start):
     assert_complete(60)
 
 
-def test_a_server_that_falls_silent_loses_its_work(start):
-    good, silent = start(itl_s=0.002, num_parallel=4), start(itl_s=0.01, num_parallel=4)
+def test_a_server_that_falls_silent_loses_its_work(start, start_own):
+    good, silent = start(itl_s=0.001, num_parallel=4), start_own(itl_s=0.01, num_parallel=4)
     write_prompts(40)
     write_config(good, silent)
     client = begun('--probe_seconds=0.2')
@@ -295,8 +324,8 @@ def test_a_server_that_falls_silent_loses_its_work(start):
     assert_complete(40)
 
 
-def test_when_all_servers_die_the_batch_stops_and_goes_on_elsewhere(start):
-    doomed = [start(itl_s=0.02, num_parallel=4) for _ in range(2)]
+def test_when_all_servers_die_the_batch_stops_and_goes_on_elsewhere(start, start_own):
+    doomed = [start_own(itl_s=0.02, num_parallel=4) for _ in range(2)]
     write_prompts(40)
     write_config(*doomed)
     client = begun('--patience_seconds=1')
@@ -311,7 +340,7 @@ def test_when_all_servers_die_the_batch_stops_and_goes_on_elsewhere(start):
         assert address(server) in errors
     some = len(lines_of('responses/responses.jsonl'))
     assert 8 <= some < 40
-    write_config(start(itl_s=0.002, num_parallel=4))
+    write_config(start(itl_s=0.001, num_parallel=4))
     assert f'40 of 40 prompts answered ({some} of them before)' in batch()
     assert_complete(40)
 
@@ -343,13 +372,13 @@ def test_two_clients_do_not_share_a_folder(start):
     assert f'responses is in use by another batch client (process {first.pid} on ' in printed
     first.kill()
     first.communicate()
-    write_config(start(itl_s=0.001, num_parallel=16))
+    write_config(start(itl_s=0.001, num_parallel=4))
     batch()  # a dead client holds nobody up
     assert_complete(20)
 
 
 def test_a_missing_model_is_named_or_pulled(start):
-    servers = [start(catalogue='other', itl_s=0.001) for _ in range(2)]
+    servers = [start(itl_s=0.001, num_parallel=4, catalogue='other') for _ in range(2)]
     write_prompts(3)
     write_config(*servers)
     printed = batch('--model=other', code=2)
@@ -403,7 +432,7 @@ def test_lines_that_changed_are_refused_or_asked(start):
 
 
 def test_the_system_message_options_and_schema_reach_the_server(start):
-    server = start(itl_s=0.001)
+    server = start(itl_s=0.001, num_parallel=4)
     write_prompts(2)
     schema = {'type': 'object', 'properties': {'age': {'type': 'integer'}}}
     write_config(server, more='format = "schema.json"')
@@ -427,7 +456,7 @@ def test_servers_that_speak_as_openai_does(start):
 
 
 def test_the_rate_is_kept(start):
-    server = start(itl_s=0.0, num_parallel=16)
+    server = start(itl_s=0.001, num_parallel=4)
     write_prompts(20)
     write_config(server)
     batch('--requests_per_second=20')
@@ -478,7 +507,7 @@ def test_bad_input_gets_one_line_and_nothing_is_written(options, text, capsys):
 
 
 def test_print_and_merge_name_what_is_no_answer_and_go_on(start):
-    server = start(itl_s=0.0)
+    server = start(itl_s=0.001, num_parallel=4)
     write_prompts(3)
     write_config(server, more='format = "json"')
     batch('--num_predict=100')

@@ -11,6 +11,7 @@ from typing import Any
 from kwdagger.errors import InvalidValue
 from kwdagger.llm.batching.journal import Ending
 from kwdagger.llm.batching.layout import BatchFolder
+from kwdagger.llm.batching.progress import Progress
 from kwdagger.llm.batching.servers import Server
 from kwdagger.llm.prompts.jsonl_prompts import PromptLine
 from kwdagger.llm.records import RequestRecord
@@ -19,7 +20,7 @@ from kwdagger.rundir.files import replace_file
 
 def answer_of(line: PromptLine, record: RequestRecord, server: Server) -> dict[str, Any]:
     """Return the content of the file of one answer: `prompt`, `response`, and how it was had."""
-    found: dict[str, Any] = {'prompt': line.prompt.text, 'response': record.text or ''}
+    found: dict[str, Any] = {'prompt': line.prompt.text, 'response': _writable(record.text or '')}
     found['id'] = line.prompt_id
     found['line'] = line.line
     if line.name is not None:
@@ -36,6 +37,15 @@ def answer_of(line: PromptLine, record: RequestRecord, server: Server) -> dict[s
     found['output_tokens'] = record.output_tokens
     found['done_reason'] = record.done_reason
     return found
+
+
+def _writable(text: str) -> str:
+    """Return a text as UTF-8 can hold it: halves of a character are joined, or replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')
+    return text
 
 
 def write_answer(folder: BatchFolder, answer: Mapping[str, Any]) -> None:
@@ -65,50 +75,49 @@ def read_answer(path: str) -> dict[str, Any]:
     return answer
 
 
-def write_ordered(
-    folder: BatchFolder,
-    prompts: Sequence[PromptLine],
-    answered: set[str],
-    endings: Mapping[str, Ending],
-) -> None:
+def keep_ordered(
+    folder: BatchFolder, prompts: Sequence[PromptLine], prompts_path: str, progress: Progress
+) -> list[str]:
     """Write all answers in the order of the prompts, and beside them the prompts that failed.
 
-    An answer that cannot be read is left out.
+    Where both files are younger than the last ending and the prompts, they are left as they are.
+
+    Returns:
+        files of answers that cannot be read, and are not in the list.
     """
-    _write_lines(folder.responses_path, _answers(folder, prompts, answered))
+    if _is_current(folder, prompts_path):
+        return []
+    unreadable: list[str] = []
+    answered = (line for line in prompts if line.prompt_id in progress.answered)
+    _write_lines(folder.responses_path, _answers(folder, answered, unreadable))
+    failed = {ending.id: ending for ending in progress.failed}
     _write_lines(
         folder.failed_path,
-        (
-            _failure(line, endings[line.prompt_id])
-            for line in prompts
-            if line.prompt_id not in answered and line.prompt_id in endings
-        ),
+        (_failure(line, failed[line.prompt_id]) for line in prompts if line.prompt_id in failed),
     )
+    return unreadable
 
 
-def ordered_is_current(folder: BatchFolder) -> bool:
-    """Return whether the ordered files were written after the last prompt ended.
-
-    It spares reading every answer again when there was nothing to ask.
-    """
+def _is_current(folder: BatchFolder, prompts_path: str) -> bool:
     try:
         written = [
             os.stat(path).st_mtime_ns for path in (folder.responses_path, folder.failed_path)
         ]
-        return min(written) > os.stat(folder.journal_path).st_mtime_ns
+        sources = [os.stat(path).st_mtime_ns for path in (folder.journal_path, prompts_path)]
     except FileNotFoundError:
         return False
+    return min(written) > max(sources)
 
 
 def _answers(
-    folder: BatchFolder, prompts: Iterable[PromptLine], answered: set[str]
+    folder: BatchFolder, lines: Iterable[PromptLine], unreadable: list[str]
 ) -> Iterable[Mapping[str, Any]]:
-    for line in prompts:
-        if line.prompt_id in answered:
-            try:
-                yield read_answer(folder.answer_path(line.prompt_id))
-            except InvalidValue:
-                continue
+    for line in lines:
+        path = folder.answer_path(line.prompt_id)
+        try:
+            yield read_answer(path)
+        except InvalidValue:
+            unreadable.append(path)
 
 
 def _failure(line: PromptLine, ending: Ending) -> dict[str, Any]:

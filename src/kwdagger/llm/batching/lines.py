@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from kwdagger.llm.batching.breaker import Breaker
 from kwdagger.llm.batching.servers import Server
 from kwdagger.llm.prompts.jsonl_prompts import PromptLine
 from kwdagger.llm.records import RequestRecord
+
+if TYPE_CHECKING:
+    from kwdagger.llm.batching.progress import Progress
+    from kwdagger.llm.batching.run import BatchEnd
 
 
 def answer_line(now: datetime, server: Server, line: PromptLine, words: int, seconds: float) -> str:
@@ -27,7 +32,8 @@ def failure_line(
     next_step = 'will be asked again' if again else f'given up after {record.attempt} attempts'
     if not again and record.attempt == 1:
         next_step = 'not asked again'
-    return f'{_place(now, server)}  {line.prompt_id}  {record.status}: {record.error} ({next_step})'
+    why = f'{record.status}: {one_line(record.error)} ({next_step})'
+    return f'{_place(now, server)}  {line.prompt_id}  {why}'
 
 
 def down_line(now: datetime, breaker: Breaker) -> str:
@@ -48,20 +54,25 @@ def stall_line(breakers: Iterable[Breaker], left: int) -> str:
     return f'no server works, {left} prompts are left ({reasons}); the same command goes on there'
 
 
-def finish_line(
-    total: int, answered: int, before: int, failed: int, words: int, seconds: float
-) -> str:
-    """Return the last line: counts and speed of this call."""
-    now = answered - before
-    earlier = f' ({before} of them before)' if before else ''
-    open_ones = total - answered - failed
-    rest = f', {open_ones} not asked' if open_ones else ''
-    counts = f'{answered} of {total} prompts answered{earlier}, {failed} failed{rest}'
-    if not now:
-        return f'{counts}; none now'
-    return (
-        f'{counts}; {seconds:.1f} s, {now / seconds:.2f} answers/s, {words / seconds:.1f} words/s'
+def finish_line(before: Progress, after: Progress, end: BatchEnd) -> str:
+    """Return the last line: counts, and the speed of this call."""
+    total = len(after.answered) + len(after.todo)
+    earlier = f' ({len(before.answered)} of them before)' if before.answered else ''
+    not_asked = len(after.todo) - len(after.failed)
+    rest = f', {not_asked} not asked' if not_asked else ''
+    counts = (
+        f'{len(after.answered)} of {total} prompts answered{earlier}, '
+        f'{len(after.failed)} failed{rest}'
     )
+    if not end.answered:
+        return f'{counts}; none now'
+    speed = f'{end.answered / end.seconds:.2f} answers/s, {end.words / end.seconds:.1f} words/s'
+    return f'{counts}; {end.seconds:.1f} s, {speed}'
+
+
+def one_line(text: str | None) -> str:
+    """Return a message of a server as one line."""
+    return ' '.join((text or '').split())
 
 
 def _place(now: datetime, server: Server) -> str:

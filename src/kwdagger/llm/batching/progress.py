@@ -15,6 +15,7 @@ from kwdagger.llm.batching.config import Question
 from kwdagger.llm.batching.journal import Ending, read_endings
 from kwdagger.llm.batching.layout import BatchFolder
 from kwdagger.llm.prompts.jsonl_prompts import PromptLine
+from kwdagger.llm.records import OK
 from kwdagger.rundir.claims import this_process
 from kwdagger.rundir.files import replace_file
 from kwdagger.values import canonical_json, normalize
@@ -39,9 +40,16 @@ class Progress:
     strays: tuple[str, ...]
 
     @property
-    def open_ids(self) -> set[str]:
-        """Ids of the prompts without an answer."""
-        return {line.prompt_id for line in self.todo}
+    def failed(self) -> list[Ending]:
+        """How the prompts that were given up, and have no answer since, ended."""
+        known = (self.endings.get(line.prompt_id) for line in self.todo)
+        return [ending for ending in known if ending is not None and ending.status != OK]
+
+    @property
+    def succeeded(self) -> list[Ending]:
+        """How the answered prompts ended."""
+        known = (self.endings.get(prompt_id) for prompt_id in self.answered)
+        return [ending for ending in known if ending is not None and ending.status == OK]
 
 
 def read_progress(folder: BatchFolder, prompts: Sequence[PromptLine]) -> Progress:

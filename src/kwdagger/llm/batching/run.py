@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from kwdagger.llm.batching import lines
+from kwdagger.llm.batching.background import in_background
 from kwdagger.llm.batching.breaker import Breaker
 from kwdagger.llm.batching.probes import Probe
 from kwdagger.llm.batching.scheduling import Schedule, Ticket
@@ -26,7 +27,6 @@ from kwdagger.llm.requests import Request
 from kwdagger.llm.targets import Target
 
 _MISSES_TO_CANCEL = 3
-_MOST_PROBES = 32
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Keep = Callable[[PromptLine, RequestRecord, Server], None]
@@ -72,10 +72,10 @@ class BatchRun:
     end: BatchEnd = field(default_factory=BatchEnd)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _looking: set[asyncio.Task[None]] = field(default_factory=set)
     _sending: dict[str, set[asyncio.Task[None]]] = field(default_factory=dict)
     _error: BaseException | None = None
     _writer: ThreadPoolExecutor = field(init=False)
-    _probes: ThreadPoolExecutor = field(init=False)
 
     async def run(self) -> BatchEnd:
         """Ask until every prompt is answered or failed, no server works, or a signal comes.
@@ -86,7 +86,6 @@ class BatchRun:
         started = time.monotonic()
         with (
             ThreadPoolExecutor(1, 'batch-writer') as self._writer,
-            ThreadPoolExecutor(_MOST_PROBES, 'batch-probe') as self._probes,
             _StopSignals(self),
         ):
             heartbeat = asyncio.ensure_future(self._watch_servers())
@@ -115,7 +114,7 @@ class BatchRun:
             for ticket, breaker in self.schedule.hand_out(now):
                 self._start(self._ask(ticket, breaker))
             for breaker in self.schedule.probes_due(now):
-                self._start(self._look_at(breaker))
+                self._looking.add(self._start(self._look_at(breaker)))
             if self.schedule.stalled(now):
                 self.end.stall = lines.stall_line(self.schedule.breakers, self.schedule.left)
                 return
@@ -125,13 +124,15 @@ class BatchRun:
             if timer:
                 timer.cancel()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._looking.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._error = self._error or error
         self._wake.set()
@@ -149,7 +150,7 @@ class BatchRun:
             breaker,
             verdict_of(record.status, record.http_status),
             now,
-            record.error or '',
+            lines.one_line(record.error),
             record.retry_after_seconds,
         )
         self._wake.set()
@@ -194,8 +195,7 @@ class BatchRun:
             self.tell(lines.back_line(datetime.now(), breaker.server))
 
     async def _probed(self, server: Server) -> str | None:
-        loop = asyncio.get_running_loop()
-        error = await loop.run_in_executor(self._probes, self.probe, server)
+        error = await in_background(lambda: self.probe(server))
         return None if error is None else str(error)
 
     async def _watch_servers(self) -> None:
@@ -225,6 +225,8 @@ class BatchRun:
             for tasks in self._sending.values():
                 for task in tuple(tasks):
                     task.cancel()
+        for task in self._looking:
+            task.cancel()
         while self._tasks:
             await asyncio.wait(self._tasks)
 

@@ -19,6 +19,7 @@ from kwdagger.llm.prompts.jsonl_prompts import PromptLine
 
 Outcome: TypeAlias = Literal['answered', 'failed', 'again']
 _MOST_MOVES = 10
+_LONGEST_WAIT = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +150,9 @@ class Schedule:
             breaker.take_refusal()
             return self._blamed(ticket, breaker, now)
         if verdict == 'busy':
-            breaker.take_busy(reason, now, retry_after)
-            self._longest_pause = max(self._longest_pause, retry_after or 0.0)
+            asked_for = None if retry_after is None else min(max(retry_after, 0.0), _LONGEST_WAIT)
+            breaker.take_busy(reason, now, asked_for)
+            self._longest_pause = max(self._longest_pause, asked_for or 0.0)
             self._again.append(ticket)
             return 'again'
         ticket.avoid.add(breaker.server.url)

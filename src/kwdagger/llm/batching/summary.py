@@ -13,7 +13,6 @@ from kwdagger.llm.batching.journal import Ending
 from kwdagger.llm.batching.progress import Progress, settings_of
 from kwdagger.llm.batching.run import BatchEnd
 from kwdagger.llm.metrics.distribution import distribution
-from kwdagger.llm.records import OK
 from kwdagger.rundir.files import replace_file
 
 DEFINITIONS = {
@@ -31,22 +30,21 @@ DEFINITIONS = {
 
 
 def batch_metrics(
-    endings: Iterable[Ending], total: int, end: BatchEnd
+    succeeded: Iterable[Ending], num_failed: int, total: int, end: BatchEnd
 ) -> dict[str, float | int | None]:
     """Return the figures of a batch, flat.
 
     Args:
-        endings: of the prompts of the file, of all calls. total: number of prompts.
-        end: of this call.
+        succeeded: endings of the answered prompts, of all calls. num_failed: prompts that were
+            given up. total: number of prompts. end: of this call.
     """
-    known = list(endings)
-    answers = [ending for ending in known if ending.status == OK]
+    answers = list(succeeded)
     tokens = [ending.output_tokens for ending in answers]
     metrics: dict[str, float | int | None] = {
         'num_prompts': total,
         'num_answered': len(answers),
-        'num_failed': len(known) - len(answers),
-        'num_open': total - len(known),
+        'num_failed': num_failed,
+        'num_open': total - len(answers) - num_failed,
         'answered_fraction': len(answers) / total if total else None,
         'num_cut_short': sum(ending.done_reason == 'length' for ending in answers),
         'json_fraction': _fraction(answers),
@@ -73,12 +71,11 @@ def write_summary(
     Args:
         progress: after the call. total: number of prompts. info: of `ProcessContext.stop`.
     """
-    endings = current_endings(progress)
-    servers = Counter(ending.server for ending in endings if ending.status == OK)
+    servers = Counter(ending.server for ending in progress.succeeded)
     document = {
         'info': [info],
         'result': {
-            'metrics': batch_metrics(endings, total, end),
+            'metrics': batch_metrics(progress.succeeded, len(progress.failed), total, end),
             'servers': dict(sorted(servers.items())),
             'config_summary': settings_of(config.question),
             'definitions': DEFINITIONS,
@@ -88,16 +85,6 @@ def write_summary(
     os.makedirs(folder, exist_ok=True)
     text = json.dumps(document, indent=2, ensure_ascii=False) + '\n'
     replace_file(os.path.join(folder, os.path.basename(path)), text, os.getpid())
-
-
-def current_endings(progress: Progress) -> list[Ending]:
-    """Return how the prompts of the file stand: answered, or failed and not answered since."""
-    open_ids = progress.open_ids
-    return [
-        ending
-        for ending in progress.endings.values()
-        if ending.id in (progress.answered if ending.status == OK else open_ids)
-    ]
 
 
 def _fraction(answers: list[Ending]) -> float | None:
