@@ -84,10 +84,7 @@ class BatchRun:
             OSError: an answer could not be written; what came before is kept.
         """
         started = time.monotonic()
-        with (
-            ThreadPoolExecutor(1, 'batch-writer') as self._writer,
-            _StopSignals(self),
-        ):
+        with ThreadPoolExecutor(1, 'batch-writer') as self._writer, _StopSignals(self):
             heartbeat = asyncio.ensure_future(self._watch_servers())
             try:
                 await self._work_through()
