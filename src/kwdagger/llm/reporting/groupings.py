@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,13 @@ TRIAL_FIGURES = {
     'decode_tokens_per_sec': 'decode_tokens_per_sec',
 }
 """Name in tables -> column of a trial."""
+
+SERVER_PARTS = {
+    'load': 'load_duration_ns',
+    'prefill': 'prompt_eval_duration_ns',
+    'decode': 'eval_duration_ns',
+}
+"""Name in tables -> column of a trial: what the server says about an answer."""
 
 RUN_FIGURES = {
     'requests_per_sec': 'requests_per_sec',
@@ -64,6 +72,23 @@ def trial_grouping(trials: pd.DataFrame, title: str, keys: Sequence[str]) -> Gro
         for name, column in TRIAL_FIGURES.items():
             spread = distribution(_numbers(answered, column))
             row |= {f'{name}_{which}': spread[which] for which in ('mean', 'p50', 'p95')}
+        rows.append(row)
+    return Grouping(title, tuple(keys), rows)
+
+
+def time_grouping(trials: pd.DataFrame, title: str, keys: Sequence[str]) -> Grouping:
+    """Return where the latency of the answers went, as means over those with the server's account.
+
+    ``latency = load + prefill + decode + residual``, in seconds; what a server left out is zero.
+    """
+    known = trials[(trials['status'] == 'ok') & trials['residual_sec'].notna()]
+    rows = []
+    for group, table in _groups(known, keys):
+        row: dict[str, Any] = {**group, 'answers': len(table)}
+        for name, column in SERVER_PARTS.items():
+            row[name] = math.fsum(_numbers(table, column)) / len(table) / 1e9
+        row['residual'] = average(_numbers(table, 'residual_sec'))
+        row['latency'] = average(_numbers(table, 'latency_total_sec'))
         rows.append(row)
     return Grouping(title, tuple(keys), rows)
 
@@ -112,6 +137,8 @@ def standard_groupings(trials: pd.DataFrame, runs: pd.DataFrame) -> list[Groupin
         rated = warm['request_rate'].notna().any()
         keys = LOAD_KEYS if rated else LOAD_KEYS[:2]
         found.append(run_grouping(warm, 'by load', keys))
+    if trials['residual_sec'].notna().any():
+        found.append(time_grouping(trials, 'where the time goes', ('model', 'start')))
     if len(trials) and trials['host'].nunique(dropna=False) > 1:
         found.append(trial_grouping(trials, 'by host', ('host', 'model', 'start')))
     return found

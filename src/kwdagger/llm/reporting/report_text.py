@@ -33,6 +33,16 @@ _RUN_COLUMNS = {
     'ttft_mean': 'ttft s',
 }
 
+_TIME_COLUMNS = {
+    'answers': 'answers',
+    'load': 'load s',
+    'prefill': 'prefill s',
+    'decode': 'decode s',
+    'residual': 'residual s',
+    'latency': 'latency s',
+}
+# What only the rows of a table have -> its columns.
+_COLUMNS = {'trials': _TRIAL_COLUMNS, 'answers': _TIME_COLUMNS, 'runs': _RUN_COLUMNS}
 _KEY_HEADS = {'request_rate': 'asked/s'}
 
 
@@ -47,11 +57,11 @@ def print_groupings(
     print_text(f'{_counted(runs, "run")}, {_counted(trials, "trial")}')
     for status, number in Counter(failures).most_common():
         print_text(f'  {number} failed: {status}')
-    for grouping in groupings:
+    for grouping in filter(lambda grouping: grouping.rows, groupings):
         print_text()
         print_text(grouping.title)
-        of_runs = bool(grouping.rows) and 'runs' in grouping.rows[0]
-        columns = _RUN_COLUMNS if of_runs else _TRIAL_COLUMNS
+        names = grouping.rows[0]
+        columns = next(_COLUMNS[name] for name in ('runs', 'answers', 'trials') if name in names)
         print_columns([*_key_columns(grouping), *_figure_columns(grouping, columns)])
     if any(map(_has_choice, groupings)):
         print_text()

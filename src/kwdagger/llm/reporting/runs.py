@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _SHARED = ('fpath', 'model', 'concurrency', 'request_rate', 'host')
 _TRIAL = (
     *('status', 'start', 'prompt_text_len', 'ttft_sec', 'latency_total_sec'),
-    *('tokens_per_sec', 'decode_tokens_per_sec'),
+    *('tokens_per_sec', 'decode_tokens_per_sec', 'residual_sec'),
+    *('load_duration_ns', 'prompt_eval_duration_ns', 'eval_duration_ns'),
 )
 _RUN = (
     *('num_trials', 'num_ok_trials', 'requests_per_sec', 'output_tokens_per_sec'),

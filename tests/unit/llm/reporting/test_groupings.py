@@ -1,7 +1,7 @@
 """Tables over runs that were made by hand."""
 
 import pytest
-from services.llm_records import record
+from services.llm_records import MS, record
 
 from kwdagger.llm.reporting.groupings import standard_groupings
 from kwdagger.llm.reporting.result_file import result_document
@@ -57,6 +57,25 @@ def test_concurrency_0_and_1_are_one_row_with_an_interval_over_runs():
 def test_models_are_not_held_against_each_other():
     rows = tables(run(100, 'a'), run(200, 'b'))['by load']
     assert [row['pareto'] for row in rows] == [True, True]
+
+
+def test_latency_is_accounted_for():
+    told = {'load_duration_ns': 5 * MS, 'eval_duration_ns': 60 * MS}
+    rows = [
+        record(0, chunks=(5,), end=100, prompt_eval_duration_ns=20 * MS, **told),
+        record(1, chunks=(5,), end=110, **told),
+        record(2, chunks=(5,), end=900),
+        record(3, end=50, status='stream_error', **told),
+    ]
+    result = result_document(rows, {'model': 'a'})['result']
+    accounted = Run('run.json', {'model': 'a'}, {}, {}, result['trials'], result['metrics'])
+    (row,) = tables(accounted)['where the time goes']
+    assert row['answers'] == 2
+    assert row['latency'] == pytest.approx(0.105)
+    parts = [row[name] for name in ('load', 'prefill', 'decode', 'residual')]
+    assert parts == pytest.approx([0.005, 0.01, 0.06, 0.03])
+    assert sum(parts) == pytest.approx(row['latency'])
+    assert 'where the time goes' not in tables(run(100))
 
 
 def test_hosts_are_compared_where_there_are_several():
