@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,8 @@ def target_at(url: str, api: str | None, api_key: str | None = None) -> Target:
         api: one of `API_NAMES`, or None: what the path says, ``ollama-generate`` without one.
 
     Raises:
-        InvalidValue: the path says another protocol than `api`, or this is no URL of a server.
+        InvalidValue: the path says another protocol than `api`, or none that answers prompts; or
+            this is no URL of a server.
         UnknownName: no such protocol.
     """
     for path, name in API_PATHS.items():
@@ -71,6 +73,9 @@ def target_at(url: str, api: str | None, api_key: str | None = None) -> Target:
             if api not in (None, name):
                 raise InvalidValue(f'{path} speaks {name}, not {api}; leave out --api')
             return make_target(name, base, api_key)
+    if match := re.search(r'/(?:api|v1)/[^?#]*\Z', url):
+        known = ', '.join(API_PATHS)
+        raise InvalidValue(f'{match[0]}: not a path that answers prompts; those are {known}')
     return make_target(api or API_NAMES[0], url, api_key)
 
 

@@ -110,6 +110,7 @@ def test_durations(text, seconds):
     [
         ({'url': None}, 'no server named'),
         ({'url': '$NO_SUCH_VARIABLE/api/chat'}, 'names an environment variable that is not set'),
+        ({'url': 'http://h/api/embed', 'body': BODY}, '/api/embed: not a path that answers'),
         ({'url': 'ftp://host'}, 'no address of a server'),
         ({}, '--model is missing'),
         ({'model': 'm'}, '--prompt is missing'),
