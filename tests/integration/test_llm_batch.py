@@ -447,6 +447,12 @@ def test_lines_that_changed_are_refused_or_asked(start):
     [replaced] = Path('responses/.batch/replaced').iterdir()
     assert replaced.name in old
 
+    server.reset()
+    batch('--changed=ask', '--seed=7')
+    assert sum(asked(server).values()) == 4
+    assert len(list(Path('responses/.batch/replaced').iterdir())) == 5
+    assert '4 of 4 prompts answered (4 of them before)' in batch('--seed=7')
+
 
 def test_the_system_message_options_and_schema_reach_the_server(start):
     server = start(itl_s=0.001, num_parallel=4)

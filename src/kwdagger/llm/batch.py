@@ -60,7 +60,7 @@ class BatchOptions(OptionsConfig):
     requests_per_second = scfg.Value(None, type=float, help='at most, over all servers')
     pull = scfg.Value('never', type=str, help='missing: bring the model to servers without it')
     changed = scfg.Value(
-        'refuse', type=str, help='ask: replace answers to lines that changed or are gone'
+        'refuse', type=str, help='ask: replace answers to what is not asked so any more'
     )
     overwrite = scfg.Value(False, isflag=True, help='drop earlier answers and ask everything')
     summary = scfg.Value(None, type=str, help='file for the figures of the batch')
@@ -97,8 +97,7 @@ def run_batch(options: Mapping[str, Any]) -> int:
     context = ProcessContext('llm_batch', config=dict(options)).start()
     tell = printer(options)
     job = read_job(options)
-    needs_servers = check_folder(job).todo or job.overwrite
-    silent = find_servers(job, tell) if needs_servers else {}
+    silent = find_servers(job, tell) if check_folder(job).todo else {}
     with locked(job.folder):
         before = prepare_folder(job)
         end = ask_open_prompts(job, before, silent, tell)

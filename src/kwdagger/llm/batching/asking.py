@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from kwdagger.errors import InvalidValue
 from kwdagger.llm.batching import lines
 from kwdagger.llm.batching.job import BatchJob
 from kwdagger.llm.batching.journal import Journal
@@ -14,10 +15,11 @@ from kwdagger.llm.batching.keeping import Keeper
 from kwdagger.llm.batching.probes import look_at_all, pull_missing
 from kwdagger.llm.batching.progress import (
     Progress,
-    check_question,
     check_strays,
     drop_answers,
+    nothing_done,
     open_books,
+    question_difference,
     read_progress,
     set_strays_aside,
 )
@@ -29,16 +31,24 @@ Tell = Callable[[str], None]
 
 
 def check_folder(job: BatchJob) -> Progress:
-    """Return what the folder holds.
+    """Return what the folder holds of what is asked.
 
     Raises:
         InvalidValue: it belongs to another batch, and may not be overwritten.
     """
+    if job.overwrite:
+        return nothing_done(job.folder, job.prompts)
+    difference = question_difference(job.folder, job.config.question)
+    if difference and job.ask_changed:
+        return nothing_done(job.folder, job.prompts)
+    if difference:
+        raise InvalidValue(
+            f'{job.folder.path} holds answers with {difference}; '
+            f'name another --output_dir, or give --overwrite to drop them'
+        )
     progress = read_progress(job.folder, job.prompts)
-    if not job.overwrite:
-        check_question(job.folder, job.config.question)
-        if not job.ask_changed:
-            check_strays(job.folder, progress, job.prompts_path)
+    if not job.ask_changed:
+        check_strays(job.folder, progress, job.prompts_path)
     return progress
 
 
@@ -58,8 +68,8 @@ def prepare_folder(job: BatchJob) -> Progress:
     if job.overwrite:
         drop_answers(job.folder)
     progress = check_folder(job)
-    open_books(job.folder, job.config.question)
     set_strays_aside(job.folder, progress)
+    open_books(job.folder, job.config.question)
     return progress
 
 

@@ -22,6 +22,7 @@ from kwdagger.llm.engine.ollama_api import (
 LONGEST_PROBE_SECONDS = 10.0
 _MOST_AT_ONCE = 32
 _LOOK_AGAIN_SECONDS = 1.0
+_NO_SUCH_PATH = (404, 405)  # some gateways list no models, and serve them all the same
 
 Probe = Callable[[Server], UserError | None]
 """Returns None when the server answers and has the model, else why it cannot be used."""
@@ -113,7 +114,7 @@ def _require_openai_model(
         raise ServerError(f'{url}/v1/models does not list models as OpenAI does') from None
     except requests.RequestException as error:
         raise ServerError(f'cannot reach a server at {url}: {reason_of(error)}') from None
-    if not answer.ok:
+    if not answer.ok and answer.status_code not in _NO_SUCH_PATH:
         raise ServerError(f'{url}/v1/models answers HTTP {answer.status_code}')
     names = [str(item.get('id')) for item in listed.get('data') or []]
     if names and model not in names and f'{model}:latest' not in names:

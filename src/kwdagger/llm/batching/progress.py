@@ -64,23 +64,27 @@ def read_progress(folder: BatchFolder, prompts: Sequence[PromptLine]) -> Progres
     )
 
 
+def nothing_done(folder: BatchFolder, prompts: Sequence[PromptLine]) -> Progress:
+    """Return the progress of a batch whose folder holds answers to another question."""
+    return Progress(set(), {}, tuple(prompts), tuple(sorted(folder.answered_ids())))
+
+
 def settings_of(question: Question) -> dict[str, Any]:
     """Return a question as it is stored, plain JSON."""
     return {'schema': _SCHEMA, **json.loads(canonical_json(normalize(asdict(question))))}
 
 
-def check_question(folder: BatchFolder, question: Question) -> None:
-    """Make sure that what a folder holds answers the same question.
+def question_difference(folder: BatchFolder, question: Question) -> str | None:
+    """Return how what a folder was asked with differs from `question`; None if it does not.
 
     Raises:
-        InvalidValue: it was asked with another model, system message, ...; the first difference
-            is named.
+        InvalidValue: it is not known with what.
     """
     try:
         with open(folder.settings_path, encoding='utf-8') as file:
             stored = json.load(file)
     except FileNotFoundError:
-        return
+        return None
     except (OSError, ValueError) as error:
         raise InvalidValue(
             f'{folder.settings_path} cannot be read ({error}); '
@@ -89,10 +93,8 @@ def check_question(folder: BatchFolder, question: Question) -> None:
     now = settings_of(question)
     for key in now:
         if stored.get(key) != now[key]:
-            raise InvalidValue(
-                f'{folder.path} holds answers with {key} {_shown(stored.get(key))}, now it is '
-                f'{_shown(now[key])}; name another --output_dir, or give --overwrite to drop them'
-            )
+            return f'{key} {_shown(stored.get(key))}, now it is {_shown(now[key])}'
+    return None
 
 
 def check_strays(folder: BatchFolder, progress: Progress, prompts_path: str) -> None:
@@ -135,12 +137,16 @@ def drop_answers(folder: BatchFolder) -> None:
 
 
 def set_strays_aside(folder: BatchFolder, progress: Progress) -> None:
-    """Move answers to prompts that changed to ``.batch/replaced``."""
+    """Move answers to what is not asked any more to ``.batch/replaced``."""
     if not progress.strays:
         return
     os.makedirs(folder.replaced_path, exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(folder.responses_path)  # it holds them
+    stale = [folder.responses_path]  # it holds them
+    if not progress.answered:
+        stale.append(folder.journal_path)
+    for path in stale:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
     for prompt_id in progress.strays:
         os.replace(folder.answer_path(prompt_id), f'{folder.replaced_path}/{prompt_id}.json')
 
