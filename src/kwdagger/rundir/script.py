@@ -11,6 +11,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kwdagger.errors import InvalidValue
+from kwdagger.rundir.service.text import keeper_text
 
 if TYPE_CHECKING:
     from kwdagger.rundir.manifest import JobManifest
@@ -61,12 +62,8 @@ def render_script(manifest: JobManifest) -> str:
 
 @cache
 def _service_machinery() -> str:
-    room = files('kwdagger.rundir')
-    keeper = (room / 'service_keeper.py').read_text('utf-8')
-    return (
-        _stripped((room / 'service.sh').read_text('utf-8'))
-        + f"kw_service_keeper() {{\ncat <<'KW_KEEPER'\n{keeper}KW_KEEPER\n}}"
-    )
+    functions = _stripped((files('kwdagger.rundir') / 'service.sh').read_text('utf-8'))
+    return f"{functions}kw_service_keeper() {{\ncat <<'KW_KEEPER'\n{keeper_text()}KW_KEEPER\n}}"
 
 
 def _service(manifest: JobManifest) -> list[str]:

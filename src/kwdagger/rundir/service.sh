@@ -8,7 +8,10 @@
 # Before an attempt.
 kw_hold_services() {
     kw_service_begun= kw_service_reason= kw_service_numbers=
-    [[ ${kw_home-} ]] && return
+    if [[ ${kw_home-} ]]; then
+        kw_closers+=${kw_service_hold:+" $kw_service_hold>&-"}
+        return
+    fi
     kw_service_hold= kw_service_fresh=
     if [[ ${kw_journal-} == */journal/* ]]; then
         kw_home=${kw_journal%/journal/*}/services/${kw_host//[\"\\\/]/}
@@ -16,6 +19,7 @@ kw_hold_services() {
         kw_home=$kw_dir/.service kw_service_fresh=1
     fi
     mkdir -p -- "$kw_home" && { exec {kw_service_hold}>>"$kw_home/hold"; } 2>/dev/null || return
+    kw_closers+=" $kw_service_hold>&-"
     ! command -v flock >/dev/null || flock -s "$kw_service_hold"
 }
 
@@ -26,7 +30,7 @@ kw_enter_service() {
         kw_tell_parent "refused $BASHPID cannot write in $folder"
         return 70
     }
-    kw_closers+=" $kw_users>&-${kw_service_hold:+ $kw_service_hold>&-}"
+    kw_closers+=" $kw_users>&-"
     if command -v python3 >/dev/null; then
         answer=$(kw_service_keeper | exec python3 -I -S - "$folder" "$kw_home/hold" "$kw_users" "$kw_dir/.service.json" "$kw_service_fresh" "$kw_service_record")
         status=$?

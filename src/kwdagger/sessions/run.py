@@ -15,7 +15,7 @@ from kwdagger.queues.registry import create_queue, start_queue
 from kwdagger.queues.running import DetachableQueue, Handover
 from kwdagger.rundir.fingerprints import Fingerprints
 from kwdagger.rundir.layout import SessionDirectory
-from kwdagger.rundir.services import services_held
+from kwdagger.rundir.service.holding import services_held
 from kwdagger.sessions.elsewhere import is_awaited, is_in_slurm
 from kwdagger.sessions.handout import Survey, hand_out, plan_facts, planned_entries, survey_plan
 from kwdagger.sessions.outcome import Outcome, outcome_of

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kwdagger.rundir import service_keeper
-from kwdagger.rundir.service_keeper import fill, looked_up, parse_config, same
+from kwdagger.rundir.service.facts import fill
+from kwdagger.rundir.service.reading import looked_up, parse_config, same
+from kwdagger.rundir.service.text import keeper_text
 
 
 @pytest.mark.parametrize(
@@ -82,8 +83,29 @@ def test_only_known_places_are_filled() -> None:
 
 def test_it_runs_where_there_is_no_kwdagger() -> None:
     """Only the standard library, by its own text."""
-    text = Path(service_keeper.__file__).read_text('utf-8')
     done = subprocess.run(
-        [sys.executable, '-I', '-S', '-c', text], capture_output=True, text=True, check=False
+        [sys.executable, '-I', '-S', '-'],
+        input=keeper_text(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert 'ValueError: not enough values to unpack' in done.stderr
+    assert 'ValueError: not enough values to unpack (expected 6' in done.stderr
+
+
+def test_its_parts_do_not_get_in_each_others_way() -> None:
+    tree = ast.parse(keeper_text())
+    names = [node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    names += [
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in ast.walk(node)
+        if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store)
+    ]
+    assert sorted(names) == sorted(set(names))
+    assert 'kwdagger' not in {
+        (node.module or '').partition('.')[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+    }

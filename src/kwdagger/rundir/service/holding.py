@@ -1,6 +1,6 @@
 """Services from the scheduler's side: held while it runs, seen to be gone at the end.
 
-The protocol is that of ``service_keeper.py``.
+The protocol is that of `call`.
 """
 
 from __future__ import annotations

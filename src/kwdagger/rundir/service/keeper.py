@@ -1,46 +1,39 @@
-"""Starts a service for the jobs that need it, keeps it while they do, and ends it.
-
-A run script gives this text to ``python3 -``, so it must run by itself: standard library only.
-The call waits until the instance is ready; the keeper that it may start lives on by itself.
-
-usage: python3 - FOLDER HOLD USERS_FD COPY FRESH RECORD
-
-FOLDER is that of the instance; everything that jobs and keepers tell each other lies there:
-
-* ``users``: a shared lock for each job that uses it, on a descriptor that the job's shell keeps,
-  so that a dead job lets go. A keeper ends its service only under the exclusive lock.
-* HOLD: a shared lock for each scheduler and queue shell of the session. While there is one, the
-  service lives on between jobs, unless somebody waits for another instance (``limit``).
-* ``keeper``: an exclusive lock, taken by whoever finds none and passed on to the keeper.
-* ``service.json``: what the keeper knows, replaced by rename. It holds while its keeper lives.
-* ``ended.<start>``: why that start came to its end, in one line.
-"""
+"""`Keeper`: one start of one instance, from the wait for its turn to its end."""
 
 from __future__ import annotations
 
 import ctypes
 import fcntl
-import json
 import os
 import re
 import shlex
 import signal
 import socket
 import subprocess
-import sys
 import time
-import traceback
-from typing import Any, NoReturn
+from typing import Any
 
-REFUSED = 70
+from kwdagger.rundir.service.facts import (
+    boot_id,
+    children_of,
+    end_group,
+    fill,
+    lives,
+    now,
+    reap,
+    replace,
+    start_time,
+    try_lock,
+    wait_for_end,
+)
+from kwdagger.rundir.service.reading import answers, fetch, looked_up, parse_config, plain, same
+
 _SUBREAPER = 36
 _POLL_SECONDS = 0.1
-_CLIENT_POLL_SECONDS = 0.02
 _UNHELD_SECONDS = 0.2
 _WANTED_SECONDS = 0.5
 _FETCH_SECONDS = 5.0
 _PORTS = 3
-_PLACE = re.compile(r'(?<!\$)\{(url|port|dir)\}')
 
 
 class NotReady(Exception):
@@ -49,85 +42,6 @@ class NotReady(Exception):
 
 class NotNeeded(Exception):
     """Nobody waits for the service any more."""
-
-
-def main(words: list[str]) -> None:
-    """Wait until the instance is ready; print what the job's shell is to evaluate."""
-    folder, hold, users, copy, fresh, record = words
-    fcntl.flock(int(users), fcntl.LOCK_SH)
-    found = await_ready(folder, hold, json.loads(record), bool(fresh))
-    replace(copy, found)
-    exports = {
-        'KWDAGGER_SERVICE_URL': found['url'],
-        'KWDAGGER_SERVICE_PORT': str(found['port']),
-        'KWDAGGER_SERVICE_DIR': found['dir'],
-        **found['environment'],
-    }
-    for name, value in exports.items():
-        sys.stdout.write(f'export {name}={shlex.quote(value)}\n')
-    numbers = f'{found["starts"]} {found["pid"]} {found["pid_start"]}'
-    sys.stdout.write(f'kw_service_numbers={shlex.quote(numbers)}\n')
-
-
-def await_ready(folder: str, hold: str, record: dict[str, Any], fresh: bool) -> dict[str, Any]:
-    """Return the state of a ready instance, started if need be; the caller is among its users."""
-    awaited, told = 0, False
-    while True:
-        found = read(folder)
-        if lives(found.get('keeper_pid'), found.get('keeper_pid_start')):
-            if found['state'] == 'ready':
-                return found
-            if found['state'] in ('waiting', 'starting'):
-                awaited = found['starts']
-            if found['state'] == 'waiting' and not told:
-                told = True
-                say(f'waiting: {found["reason"]}')
-        if found.get('starts') == awaited and found.get('state') == 'failed':
-            refuse(found['reason'])
-        lock = os.open(f'{folder}/keeper', os.O_RDWR | os.O_CREAT, 0o666)
-        if try_lock(lock):
-            found = read(folder)
-            failures = 0 if fresh else found.get('failures', 0)
-            if failures > record['restarts']:
-                refuse(f'{found["reason"]}; given up after {failures} failures')
-            fresh, awaited = False, found.get('starts', 0) + 1
-            if os.fork() == 0:
-                become_keeper(folder, hold, lock, {**record, 'failures': failures}, found)
-        os.close(lock)
-        time.sleep(_CLIENT_POLL_SECONDS)
-
-
-def refuse(reason: str) -> NoReturn:
-    """Say in one line why the job cannot have its service, and end."""
-    say(reason)
-    sys.stdout.write(f'{reason}\n')
-    sys.stdout.flush()
-    os._exit(REFUSED)
-
-
-def say(text: str) -> None:
-    """Tell the job's log."""
-    sys.stderr.write(f'kwdagger: {text}\n')
-    sys.stderr.flush()
-
-
-def become_keeper(
-    folder: str, hold: str, lock: int, record: dict[str, Any], before: dict[str, Any]
-) -> NoReturn:
-    """Leave the job: a session of its own, none of its descriptors but the lock."""
-    try:
-        os.setsid()
-        os.dup2(lock, 3)
-        errors = os.open(f'{folder}/keeper.log', os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for number, target in enumerate((nothing, nothing, errors)):
-            os.dup2(target, number)
-        os.closerange(4, 1 + max(map(int, os.listdir('/proc/self/fd'))))
-        Keeper(folder, hold, record, before).run()
-    except BaseException:
-        os.write(2, traceback.format_exc().encode())
-    finally:
-        os._exit(0)
 
 
 class Keeper:
@@ -140,6 +54,7 @@ class Keeper:
         self.process: subprocess.Popen[bytes] | None = None
         self.told_to_end = False
         self.wanted: int | None = None
+        self.place: int | None = None
         self.declared = record
         self.values: dict[str, str] = {}
         self.environ: dict[str, str] = {}
@@ -192,10 +107,17 @@ class Keeper:
             self.finish('stopped')
         except NotReady as problem:
             self.finish('failed', str(problem))
+        except Exception as problem:
+            self.finish('failed', f'service {self.label}: its keeper failed: {problem!r}')
+            raise
+        finally:
+            self.end()
 
     def finish(self, state: str, reason: str | None = None) -> None:
         """End the service, and say how it came to that."""
         self.end()
+        if self.place is not None:
+            os.ftruncate(self.place, 0)
         if state == 'failed':
             self.state['failures'] += 1
             with open(f'{self.folder}/ended.{self.state["starts"]}', 'w') as file:
@@ -227,13 +149,23 @@ class Keeper:
         for index in range(self.limit):
             place = self.open_lock(str(index))
             if try_lock(place):
+                self.place = place
                 self.leave_queue()
+                self.clear_place(place)
                 return True
             os.close(place)
         if self.wanted is None:
             self.wanted = self.open_lock('wanted')
             fcntl.flock(self.wanted, fcntl.LOCK_SH)
         return False
+
+    def clear_place(self, place: int) -> None:
+        """End the service of a keeper that was killed; the place's file names it."""
+        words = os.pread(place, 100, 0).split()
+        if len(words) == 3 and words[2].decode() == boot_id():
+            pid, start = int(words[0]), int(words[1])
+            if lives(pid, start):
+                end_group(pid, self.stop_seconds)
 
     def leave_queue(self) -> None:
         """Nobody need make way for us any more."""
@@ -321,7 +253,10 @@ class Keeper:
             )
         pid = self.process.pid
         self.state['start'] = self.shell(self.declared['start'])
-        self.publish('starting', pid=pid, pid_start=start_time(pid), started_at=now())
+        start = start_time(pid)
+        if self.place is not None:
+            os.pwrite(self.place, f'{pid} {start} {self.state["boot_id"]}\n'.encode(), 0)
+        self.publish('starting', pid=pid, pid_start=start, started_at=now())
 
     def shell(self, text: str) -> str:
         """Return shell text with its placeholders filled."""
@@ -459,192 +394,5 @@ class Keeper:
             for child in children:
                 os.kill(child, signal.SIGKILL)
             reap()
-            time.sleep(_CLIENT_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS / 5)
         self.process = None
-
-
-def wait_for_end(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Give a process that was asked to end the time for it."""
-    deadline = time.monotonic() + seconds
-    while process.poll() is None and time.monotonic() < deadline:
-        time.sleep(_CLIENT_POLL_SECONDS)
-
-
-def end_group(group: int, seconds: float, process: subprocess.Popen[bytes] | None = None) -> None:
-    """Send TERM to a process group, KILL after the grace, and see it gone."""
-    deadline = time.monotonic() + seconds
-    number: int | None = signal.SIGTERM
-    while True:
-        if time.monotonic() >= deadline:
-            number = signal.SIGKILL
-        try:
-            if number is not None:
-                os.killpg(group, number)
-                os.killpg(group, signal.SIGCONT)
-            else:
-                os.killpg(group, 0)
-        except (ProcessLookupError, PermissionError):
-            return
-        if number == signal.SIGTERM:
-            number = None
-        time.sleep(_CLIENT_POLL_SECONDS)
-        if process is None or process.poll() is not None:
-            reap()
-
-
-def reap() -> None:
-    """Take leave of dead children."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
-
-
-def children_of(parent: int) -> list[int]:
-    """Return the children of a process that live."""
-    found = []
-    for name in os.listdir('/proc'):
-        fields = stat_fields(name) if name.isdigit() else None
-        if fields and int(fields[1]) == parent and fields[0] not in 'ZX':
-            found.append(int(name))
-    return found
-
-
-def stat_fields(pid: Any) -> list[str] | None:
-    """Return the fields of /proc/<pid>/stat from the state on."""
-    try:
-        with open(f'/proc/{pid}/stat', errors='replace') as file:
-            return file.read().rpartition(') ')[2].split()
-    except OSError:
-        return None
-
-
-def start_time(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since the machine did."""
-    fields = stat_fields(pid)
-    return int(fields[19]) if fields else None
-
-
-def lives(pid: Any, start: Any) -> bool:
-    """Whether that process, and not a later one of its number, runs."""
-    fields = stat_fields(pid) if pid else None
-    return fields is not None and int(fields[19]) == start and fields[0] not in 'ZX'
-
-
-def boot_id() -> str:
-    """Return what tells this start of the machine from others."""
-    with open('/proc/sys/kernel/random/boot_id') as file:
-        return file.read().strip()
-
-
-def try_lock(descriptor: int) -> bool:
-    """Take the exclusive lock if it is free."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def read(folder: str) -> dict[str, Any]:
-    """Return the state of an instance; nothing where there is none."""
-    try:
-        with open(f'{folder}/service.json', encoding='utf-8') as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def replace(path: str, record: dict[str, Any]) -> None:
-    """Write a file and rename it into place."""
-    temporary = f'{path}.{os.getpid()}.tmp'
-    with open(temporary, 'w', encoding='utf-8') as file:
-        json.dump(record, file, indent=2, ensure_ascii=False)
-        file.write('\n')
-    os.replace(temporary, path)
-
-
-def now() -> str:
-    """Return the time, ISO 8601, UTC."""
-    seconds = time.time()
-    micros = int(seconds % 1 * 1e6)
-    return time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds)) + f'.{micros:06d}+00:00'
-
-
-def fill(text: str, values: dict[str, str]) -> str:
-    """Return text with the placeholders of this start filled."""
-    return _PLACE.sub(lambda found: values[found[1]], text)
-
-
-def answers(port: int) -> bool:
-    """Whether somebody listens on a port of this host."""
-    with socket.socket() as probe:
-        return probe.connect_ex(('127.0.0.1', port)) == 0
-
-
-def fetch(url: str, seconds: float) -> tuple[bool, str]:
-    """Return whether a URL answers 200, and what it says or why it does not."""
-    import http.client
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == 'https' else http.client.HTTPConnection
-    connection = kind(parts.hostname or '', parts.port, timeout=seconds)
-    try:
-        path = parts.path or '/'
-        connection.request('GET', f'{path}?{parts.query}' if parts.query else path)
-        answer = connection.getresponse()
-        text = answer.read().decode(errors='replace')
-    except (OSError, http.client.HTTPException) as problem:
-        return False, f'{url}: {problem}'
-    finally:
-        connection.close()
-    if answer.status == http.client.OK:
-        return True, text
-    return False, f'{url} answers {answer.status}'
-
-
-def parse_config(text: str) -> dict[str, Any] | None:
-    """Return a JSON object, or lines ``name=value``, as a mapping; None for anything else."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if not lines or not all('=' in line for line in lines):
-            return None
-        return {name.strip(): value.strip() for name, _, value in (x.partition('=') for x in lines)}
-    return found if isinstance(found, dict) else None
-
-
-def looked_up(config: Any, name: str) -> Any:
-    """Return a field by its name, or by names joined with dots; None where there is none."""
-    if isinstance(config, dict) and name in config:
-        return config[name]
-    if isinstance(config, list) and name.isdigit():
-        return config[int(name)] if int(name) < len(config) else None
-    head, dot, rest = name.partition('.')
-    return looked_up(looked_up(config, head), rest) if dot else None
-
-
-def same(found: Any, wanted: Any) -> bool:
-    """Whether two values say the same, as texts or as numbers."""
-    if found is None:
-        return wanted is None
-    left, right = plain(found), plain(wanted)
-    if left == right or {left, right} in ({'true', 'True'}, {'false', 'False'}):
-        return True
-    try:
-        return float(left) == float(right)
-    except ValueError:
-        return False
-
-
-def plain(value: Any) -> str:
-    """Return a value as people write it."""
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-
-
-if __name__ == '__main__':
-    main(sys.argv[1:])
