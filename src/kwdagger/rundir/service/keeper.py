@@ -255,6 +255,7 @@ class Keeper:
         self.state['start'] = self.shell(self.declared['start'])
         start = start_time(pid)
         if self.place is not None:
+            os.ftruncate(self.place, 0)
             os.pwrite(self.place, f'{pid} {start} {self.state["boot_id"]}\n'.encode(), 0)
         self.publish('starting', pid=pid, pid_start=start, started_at=now())
 
