@@ -209,9 +209,7 @@ def test_each_key_is_started_once(place: Place, options: list[str]) -> None:
 def test_the_plan_names_services_and_starts(place: Place) -> None:
     done = place.schedule({'k': [1, 2, 3], 'model': ['a', 'b']}, '--run=0')
     assert done.returncode == 0, done.stderr
-    assert 'service web: 2 starts planned (web (model=a): 3 jobs; web (model=b): 3 jobs)' in (
-        done.stdout
-    )
+    assert 'service web: 2 starts planned (model=a: 3 jobs; model=b: 3 jobs)' in done.stdout
     assert '--host="${KWDAGGER_SERVICE_URL}"' in done.stdout
     assert not (place.folder / 'out').exists()
     assert place.starts() == []
@@ -313,6 +311,20 @@ def test_a_killed_scheduler_leaves_no_service(place: Place) -> None:
     place.end_jobs()
     wait_for(place.nothing_is_left)
     assert len(place.asked()) == 1
+
+
+@pytest.mark.tmux
+def test_a_service_outlives_the_scheduler_as_long_as_its_workers(place: Place) -> None:
+    options = ['--backend=tmux', '--tmux_workers=1', '--monitor=none']
+    scheduler = place.begin({'do': ['hang', 'ask']}, *options)
+    wait_for(place.asked)
+    scheduler.kill()
+    finish(scheduler)
+    place.end_jobs()
+    wait_for(lambda: 'passed' in [status.state for status in place.statuses()])
+    wait_for(lambda: not place.servers())
+    assert place.starts() == ['a']
+    assert place.schedule({'do': 'ask'}, *options, '--other_session_handler=kill').returncode == 0
 
 
 def test_what_a_killed_keeper_left_is_ended(place: Place) -> None:

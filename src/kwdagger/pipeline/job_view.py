@@ -99,6 +99,8 @@ class JobView(Node):
             final.update(self.final_out_paths)
         final.update(job.params)
         final.update(job.perf)
+        for name in job.passed_names:
+            final.pop(name, None)
         return final
 
     @property

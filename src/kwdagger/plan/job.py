@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,10 +77,7 @@ class Job:
         node = self.node
         passed = passed_arguments(self.service) if self.service else {}
         if type(node).command is JobView.command:
-            given = self.final_config()
-            if passed:
-                given = {name: value for name, value in given.items() if name not in passed}
-            text = default_command(node.executable or '', given)
+            text = default_command(node.executable or '', self.final_config())
         else:
             text = node.bound_to(self).command_text()
         return ' \\\n    '.join([text, *passed.values()])
@@ -97,7 +94,7 @@ class Job:
         return default_command(self.node.executable or '', told)
 
     def final_config(self) -> dict[str, Value]:
-        """Return every value that reaches the command line."""
+        """Return every value that reaches the command line and is known before the job runs."""
         final = dict(self.explicit)
         if not self.node._no_inarg:
             final.update(self.inputs)
@@ -105,7 +102,14 @@ class Job:
             final.update(self.outputs)
         final.update(self.params)
         final.update(self.perf)
+        for name in self.passed_names:
+            final.pop(name, None)
         return final
+
+    @property
+    def passed_names(self) -> Collection[str]:
+        """The parameters whose values are known only when the job runs."""
+        return self.service.service.pass_as if self.service else ()
 
     def depends(self) -> dict[str, Value]:
         """Return what identity rests on, under the reference's names."""

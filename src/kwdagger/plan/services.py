@@ -36,9 +36,8 @@ class ServiceUse:
 
     @property
     def label(self) -> str:
-        """The instance for people."""
-        values = ', '.join(f'{name}={value}' for name, value in self.key.items())
-        return f'{self.service.name} ({values})' if values else self.service.name
+        """Which instance, for people; nothing where there is but one."""
+        return ', '.join(f'{name}={value}' for name, value in self.key.items())
 
 
 def service_use(service: Service, values: Mapping[str, Value]) -> ServiceUse:

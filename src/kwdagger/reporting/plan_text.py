@@ -74,7 +74,7 @@ def print_services(services: Iterable[ServicePlan]) -> None:
     """Print which services a run would start, and how often."""
     for service in services:
         shown = [
-            f'{label}: {_count(jobs, "job")}'
+            f'{label}: {_count(jobs, "job")}' if label else _count(jobs, 'job')
             for label, jobs in list(service.instances.items())[:_SHOWN_VALUES]
         ]
         if len(service.instances) > _SHOWN_VALUES:

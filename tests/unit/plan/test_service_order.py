@@ -59,7 +59,7 @@ def test_keys_come_one_after_another() -> None:
     assert models(ordered) == ['a', 'b']
     (planned,) = planned_services(list(ordered.values()))
     assert (planned.name, planned.starts) == ('web', 2)
-    assert planned.instances == {'web (model=a)': 3, 'web (model=b)': 3}
+    assert planned.instances == {'model=a': 3, 'model=b': 3}
 
 
 def test_an_instance_that_all_wait_for_comes_last() -> None:
@@ -144,4 +144,5 @@ def test_what_is_passed_reaches_the_program_as_one_word() -> None:
     assert '--host=http://h:1/v1' in shown.stdout.splitlines()
     assert f'--title=of {odd}' in shown.stdout.splitlines()
     assert job.service is not None
+    assert 'host' not in job.node.bound_to(job).final_config
     assert job.service.record['start'] == f'serve --port={{port}} {shlex.quote(odd)}'
