@@ -1,0 +1,1 @@
+"""Benchmark sessions: entries of a configuration become nodes and rows of an ordinary sweep."""
