@@ -186,9 +186,36 @@ class SessionDirectory:
         return f'{self.path}/journal'
 
     @property
+    def events_path(self) -> str:
+        """What happened, collected from the journal and the records in one order."""
+        return f'{self.path}/events.jsonl'
+
+    @property
     def sinks_dir(self) -> str:
         """How far each sink has read."""
         return f'{self.path}/sinks'
+
+    @property
+    def sink_specs_path(self) -> str:
+        """Which sinks the session was started with."""
+        return f'{self.path}/sinks/.specs.json'
+
+    def sink_path(self, name: str) -> str:
+        """How far one sink has read."""
+        return f'{self.path}/sinks/{name}.json'
+
+    def sink_log_path(self, name: str) -> str:
+        """What one sink printed, and where it raised."""
+        return f'{self.path}/sinks/{name}.log'
+
+    def sink_lock_path(self, name: str) -> str:
+        """Held by the process that serves one sink."""
+        return f'{self.path}/sinks/.{name}.lock'
+
+    @property
+    def environment_path(self) -> str:
+        """The software and hardware that the session runs on."""
+        return f'{self.path}/env.json'
 
     @property
     def schedulers_dir(self) -> str:
