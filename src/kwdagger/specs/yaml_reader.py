@@ -7,7 +7,8 @@ Plain scalars follow the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#1
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -45,6 +46,31 @@ def load_yaml(text: str, name: str = '<text>') -> Value:
         InvalidValue: malformed YAML, a key that comes twice, a second document.
     """
     return _Reader(text, name).document()
+
+
+@dataclass(frozen=True, slots=True)
+class YamlDocument:
+    """One document of a text, and where its parts stand.
+
+    Attributes:
+        lines: id of a mapping or list in `value` -> key or index -> 1-based line.
+        line: the line where the value begins.
+        anchor_keys: top-level keys under which an anchor stands that other keys refer to.
+    """
+
+    value: Value
+    line: int
+    lines: Mapping[int, Mapping[Any, int]]
+    anchor_keys: frozenset[Any]
+
+
+def load_yaml_documents(text: str, name: str = '<text>') -> list[YamlDocument]:
+    """Return every YAML document in `text`; anchors end with their document.
+
+    Raises:
+        InvalidValue: malformed YAML, a key that comes twice.
+    """
+    return list(_PlacedReader(text, name).documents())
 
 
 class _Reader:
@@ -117,6 +143,7 @@ class _Reader:
     def _mapping(self, depth: int) -> dict[Any, Value]:
         mapping: dict[Any, Value] = {}
         lines: dict[Any, int] = {}  # of the keys that stand here and are not merged
+        sources: list[dict[Any, Value]] = []
         for event in self._events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
@@ -129,11 +156,22 @@ class _Reader:
             value_event = next(self._events)
             value = self._value(value_event, depth + 1)
             if key == _MERGE and _is_plain(event):
-                for merged in self._merged(value_event, value):
+                sources += self._merged(value_event, value)
+                for merged in sources:
                     mapping.update({k: v for k, v in merged.items() if k not in mapping})
             else:
                 mapping[key] = value
+            self._note_key(key, depth)
+        self._note_mapping(mapping, lines, sources)
         return mapping
+
+    def _note_key(self, key: Any, depth: int) -> None:
+        """Take notice of a key of a mapping that has been read with its value."""
+
+    def _note_mapping(
+        self, mapping: dict[Any, Value], lines: dict[Any, int], sources: list[dict[Any, Value]]
+    ) -> None:
+        """Take notice of a mapping: the lines of its own keys, what was merged into it."""
 
     def _merged(self, event: Any, value: Value) -> list[dict[Any, Value]]:
         sources = value if isinstance(value, list) else [value]
@@ -179,6 +217,67 @@ class _Reader:
         return InvalidValue(
             f'malformed YAML in {self._name} line {line} column {column}: {problem}'
         )
+
+
+class _PlacedReader(_Reader):
+    """Reads all documents of a text, and notes where their keys and items stand."""
+
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text, name)
+        self._begin_document()
+
+    def _begin_document(self) -> None:
+        self._anchors = {}
+        self._lines: dict[int, dict[Any, int]] = {}
+        self._defined: list[str] = []
+        self._used: list[str] = []
+        self._top_keys: list[tuple[Any, int, int]] = []
+
+    def documents(self) -> Iterator[YamlDocument]:
+        next(self._events)  # the start of the stream
+        while not isinstance(next(self._events), yaml.StreamEndEvent):
+            self._begin_document()
+            first = next(self._events)
+            value = self._value(first, 0)
+            next(self._events)  # the end of the document
+            line = first.start_mark.line + 1
+            yield YamlDocument(value, line, self._lines, frozenset(self._anchor_keys()))
+
+    def _value(self, event: Any, depth: int) -> Value:
+        if event.anchor is not None:
+            (self._used if isinstance(event, yaml.AliasEvent) else self._defined).append(
+                event.anchor
+            )
+        return super()._value(event, depth)
+
+    def _sequence(self, depth: int) -> list[Value]:
+        items: list[Value] = []
+        lines: dict[Any, int] = {}
+        for event in self._events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            lines[len(items)] = event.start_mark.line + 1
+            items.append(self._value(event, depth + 1))
+        self._lines[id(items)] = lines
+        return items
+
+    def _note_key(self, key: Any, depth: int) -> None:
+        if depth == 0:
+            self._top_keys.append((key, len(self._defined), len(self._used)))
+
+    def _note_mapping(
+        self, mapping: dict[Any, Value], lines: dict[Any, int], sources: list[dict[Any, Value]]
+    ) -> None:
+        for source in sources:
+            lines = {**self._lines[id(source)], **lines}
+        self._lines[id(mapping)] = lines
+
+    def _anchor_keys(self) -> Iterator[Any]:
+        start = 0
+        for key, defined, used in self._top_keys:
+            if set(self._defined[start:defined]) & set(self._used[used:]):
+                yield key
+            start = defined
 
 
 def _is_plain(event: Any) -> bool:
