@@ -1,0 +1,39 @@
+"""Simulated series."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import numpy as np
+
+from kwdagger.analysis.comparing.series import Observation, Rules, Series
+from kwdagger.analysis.comparing.verdicts import compare
+
+FAST = Rules(resamples=199)
+
+
+def normal(random, size):
+    return 100 * (1 + 0.05 * random.standard_normal(size))
+
+
+def lognormal(random, size):
+    return 100 * np.exp(0.3 * random.standard_normal(size))
+
+
+def heavy_tailed(random, size):
+    """Student's t with 3 degrees of freedom: no finite kurtosis."""
+    return 100 * np.exp(0.05 * random.standard_t(3, size))
+
+
+def runs(values, session='', block=''):
+    return tuple(Observation(float(value), session, block) for value in values)
+
+
+def nights(values, name):
+    """One run in each of several sessions."""
+    return tuple(Observation(float(value), f'{name}{n}') for n, value in zip(count(), values))
+
+
+def one(a, b, history=(), objective='minimize', rules=FAST):
+    series = Series('bench_algo_id_x', 'time_s', objective, tuple(a), tuple(b), tuple(history))
+    return compare([series], rules)[0]
