@@ -61,7 +61,7 @@ class JobView(Node):
         job = self._job
         return {
             name: _as_paths(value) if name in job.produced else value
-            for name, value in job.inputs.items()
+            for name, value in job.told_inputs().items()
         }
 
     @property
@@ -81,24 +81,24 @@ class JobView(Node):
     @property
     def final_algo_config(self) -> dict[str, Value]:
         """The algorithm parameters: declared defaults, explicit and shared values."""
-        return dict(self._job.params)
+        return dict(self._job.told(self._job.params))
 
     @property
     def final_perf_config(self) -> dict[str, Value]:
         """The performance parameters: declared defaults, explicit and shared values."""
-        return dict(self._job.perf)
+        return dict(self._job.told(self._job.perf))
 
     @property
     def final_config(self) -> dict[str, Value]:
         """Every value that reaches the command line."""
         job = self._job
-        final: dict[str, Value] = dict(job.explicit)
+        final: dict[str, Value] = dict(job.told(job.explicit))
         if not self._no_inarg:
             final.update(self.final_in_paths)
         if not self._no_outarg:
             final.update(self.final_out_paths)
-        final.update(job.params)
-        final.update(job.perf)
+        final.update(job.told(job.params))
+        final.update(job.told(job.perf))
         for name in job.passed_names:
             final.pop(name, None)
         return final
@@ -135,7 +135,7 @@ class JobView(Node):
     @property
     def command(self) -> Any:
         """The shell text that runs the program. Override it (property or method) at will."""
-        return default_command(self.executable or '', self.final_config)
+        return default_command(self._job.told_shell(self.executable or ''), self.final_config)
 
     def command_text(self) -> str:
         """Return the command, calling an override that is a method."""

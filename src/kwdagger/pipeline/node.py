@@ -22,6 +22,7 @@ from kwdagger.pipeline.parameters import (
     groups_from_schema,
     schema_input_defaults,
 )
+from kwdagger.pipeline.placeholders import check_placeholders
 from kwdagger.pipeline.ports import (
     InputNode,
     OutputNode,
@@ -56,6 +57,7 @@ NODE_OPTIONS = (
     'retries',
     'retry_on',
     'service',
+    'placeholders',
 )
 _SHELL_TEXT = (str, list, tuple)
 _OPTION_TYPES: dict[str, tuple[type, ...]] = {
@@ -106,6 +108,7 @@ class ProcessNode(JobView):
         retries: how often a failed attempt is repeated. retry_on: after which failures:
             ``any`` (default), ``timeout``, ``oom``, ``signal``, ``exit``, or exit codes.
         service: `Service` or a mapping of its fields: a program that its jobs need beside them.
+        placeholders: text -> what stands for it in the run script. Ids rest on the text itself.
 
     Raises:
         UnknownName: `primary_out_key` is no output.
@@ -137,6 +140,7 @@ class ProcessNode(JobView):
     retries: int | None = None
     retry_on: str | int | Sequence[str | int] | None = None
     service: Any = None
+    placeholders: Mapping[str, str] | None = None
     extra_node_spec_keys: Sequence[str] = ()
 
     def __init__(
@@ -218,6 +222,7 @@ class ProcessNode(JobView):
                 names = ' or '.join(kind.__name__.lower() for kind in kinds)
                 raise InvalidType(f'node {self.name!r}: {attribute} is a {names}, got {value!r}')
         owner = f'node {self.name!r}'
+        check_placeholders(self.placeholders, owner)
         request = coerce_resources(self.resources, owner)
         attempt_rules(self.timeout, self.retries, self.retry_on, owner, request.time)
         for attribute, allowed in _OPTION_CHOICES.items():

@@ -10,6 +10,7 @@ from typing import Any
 
 from kwdagger.errors import InvalidValue
 from kwdagger.pipeline.pipeline import Pipeline, coerce_duplicate_policy
+from kwdagger.pipeline.placeholders import filled_value
 from kwdagger.pipeline.resources import (
     AttemptRules,
     Resources,
@@ -137,8 +138,12 @@ def _requests(template: NodeTemplate, explicit: Row) -> tuple[Resources, Attempt
     return request, attempt_rules(timeout, retries, retry_on, owner, request.time)
 
 
-def _service_of(template: NodeTemplate, values: Mapping[str, Value]) -> ServiceUse | None:
-    return None if template.service is None else service_use(template.service, values)
+def _service_of(
+    template: NodeTemplate, values: Mapping[str, Value], rundir: str
+) -> ServiceUse | None:
+    if template.service is None:
+        return None
+    return service_use(template.service, filled_value(values, template.node.placeholders, rundir))
 
 
 @dataclass(slots=True)
@@ -237,7 +242,7 @@ class _Compiler:
             resources=request,
             rules=rules,
             row=index,
-            service=_service_of(template, {**inputs.values, **params.perf, **params.algo}),
+            service=_service_of(template, {**inputs.values, **params.perf, **params.algo}, rundir),
         )
         first = self._admit(job)
         return Resolved(first, params.algo, params.perf, inputs.values, inputs.origins, upstream)

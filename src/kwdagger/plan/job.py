@@ -10,6 +10,7 @@ from kwdagger.pipeline.gather import GatherSpec
 from kwdagger.pipeline.job_view import JobView, default_command
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.pipeline import Pipeline
+from kwdagger.pipeline.placeholders import filled_shell, filled_value
 from kwdagger.pipeline.resources import AttemptRules, Resources
 from kwdagger.plan.services import ServiceUse, passed_arguments
 from kwdagger.values import ROOT_TOKEN, Value, relocatable
@@ -77,7 +78,7 @@ class Job:
         node = self.node
         passed = passed_arguments(self.service) if self.service else {}
         if type(node).command is JobView.command:
-            text = default_command(node.executable or '', self.final_config())
+            text = default_command(self._executable(), self.final_config())
         else:
             text = node.bound_to(self).command_text()
         return ' \\\n    '.join([text, *passed.values()])
@@ -91,20 +92,41 @@ class Job:
         if type(self.node).command is not JobView.command:
             return self.command
         told = {name: value for name, value in self.final_config().items() if name not in self.perf}
-        return default_command(self.node.executable or '', told)
+        return default_command(self._executable(), told)
 
     def final_config(self) -> dict[str, Value]:
         """Return every value that reaches the command line and is known before the job runs."""
-        final = dict(self.explicit)
+        final = dict(self.told(self.explicit))
         if not self.node._no_inarg:
-            final.update(self.inputs)
+            final.update(self.told_inputs())
         if not self.node._no_outarg:
             final.update(self.outputs)
-        final.update(self.params)
-        final.update(self.perf)
+        final.update(self.told(self.params))
+        final.update(self.told(self.perf))
         for name in self.passed_names:
             final.pop(name, None)
         return final
+
+    def told(self, values: Mapping[str, Value]) -> Mapping[str, Value]:
+        """Return values as the program is told them: placeholders filled in."""
+        told: Mapping[str, Value] = filled_value(values, self.node.placeholders, self.rundir)
+        return told
+
+    def told_inputs(self) -> Mapping[str, Value]:
+        """Return the input values as the program is told them; produced paths are as they are."""
+        if not self.node.placeholders:
+            return self.inputs
+        return {
+            **self.told(self.inputs),
+            **{name: value for name, value in self.inputs.items() if name in self.produced},
+        }
+
+    def told_shell(self, text: str) -> str:
+        """Return shell text of the node with placeholders filled in."""
+        return filled_shell(text, self.node.placeholders, self.rundir)
+
+    def _executable(self) -> str:
+        return self.told_shell(self.node.executable or '')
 
     @property
     def passed_names(self) -> Collection[str]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from kwdagger.pipeline.placeholders import filled_shell
 from kwdagger.plan.job import Job, Plan
 from kwdagger.plan.provenance import EFFECTIVE, effective_record, requested_record
 from kwdagger.rundir.fingerprints import Fingerprints
@@ -77,8 +78,8 @@ def job_manifest(
             **requested_record(job, plan.jobs),
             EFFECTIVE: effective_record(job, plan.jobs),
         },
-        setup=lines(node.setup),
-        teardown=lines(node.teardown),
+        setup=_told_lines(job, node.setup),
+        teardown=_told_lines(job, node.teardown),
         outputs={
             name: absolute(path, cwd) for name, path in job.outputs.items() if path is not None
         },
@@ -100,8 +101,8 @@ def job_manifest(
         version=around.version,
         log=around.log,
         resumable=bool(node.resumable),
-        preamble=(*around.preamble, *lines(node.preamble)),
-        environment={key: str(value) for key, value in (node.environment or {}).items()},
+        preamble=(*around.preamble, *_told_lines(job, node.preamble)),
+        environment={key: str(value) for key, value in job.told(node.environment or {}).items()},
         links=around.links,
         exclusive=node._given_node_dpath is None,
         timeouts=_timeouts(job, before, retries),
@@ -124,6 +125,10 @@ def _timeouts(job: Job, before: Attempts, retries: int) -> tuple[float, ...]:
     return tuple(seconds * growth ** (before.out_of_time + again) for again in range(tries))
 
 
+def _told_lines(job: Job, text: str | Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(map(job.told_shell, lines(text)))
+
+
 def _primary(job: Job, cwd: str) -> str | None:
     key = job.node.primary_out_key
     path = job.outputs.get(key) if key is not None else None
@@ -136,7 +141,7 @@ def plan_fingerprints(plan: Plan, reader: Fingerprints) -> dict[str, dict[str, V
     for node in plan.pipeline.nodes:
         paths = node.code_paths
         if paths is None:
-            paths = reader.scripts(node.executable or '')
+            paths = reader.scripts(filled_shell(node.executable or '', node.placeholders, '.'))
         elif isinstance(paths, str):
             paths = [paths]
         code[node.name] = {os.fspath(path): reader.content(os.fspath(path)) for path in paths}
@@ -158,7 +163,7 @@ def plan_fingerprints(plan: Plan, reader: Fingerprints) -> dict[str, dict[str, V
 def external_inputs(job: Job) -> list[str]:
     """Return the input paths that no job of the plan makes, URLs left out."""
     paths: dict[str, None] = {}
-    for name, value in job.inputs.items():
+    for name, value in job.told_inputs().items():
         if name not in job.produced:
             for path in _paths(value):
                 paths[path] = None

@@ -11,6 +11,7 @@ from kwdagger.errors import InvalidValue, UnknownName
 from kwdagger.pipeline.gather import GatherSpec
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.parameters import group_defaults, group_names, group_neutrals
+from kwdagger.pipeline.placeholders import filled_value
 from kwdagger.pipeline.ports import InputNode, OutputNode, ParamNode
 from kwdagger.pipeline.resources import (
     AttemptRules,
@@ -87,7 +88,8 @@ class NodeTemplate:
         paths: dict[str, str | None] = {}
         for name, template in self.outputs.items():
             if name in explicit:
-                paths[name] = _given_path(f'{self.name}.{name}', explicit[name])
+                path = filled_value(explicit[name], self.node.placeholders, rundir)
+                paths[name] = _given_path(f'{self.name}.{name}', path)
             elif template is None:
                 paths[name] = None
             elif template == '.':

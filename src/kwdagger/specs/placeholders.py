@@ -1,0 +1,127 @@
+"""Placeholders of benchmark configurations: datasets, named paths, the run directory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from kwdagger.errors import InvalidValue, UnknownName, UserError, did_you_mean
+from kwdagger.pipeline.placeholders import RUN_DIRECTORY
+from kwdagger.specs.configs.environment import VARIABLE, replaced_variables
+
+RUN_DIRECTORY_NAMES = ('session_entry_dir', 'session')
+_DATASET = 'dataset'
+_NAME = '[A-Za-z_][A-Za-z0-9_.-]*'
+_PLACEHOLDER = re.compile(
+    rf"""
+    (?P<variable>{VARIABLE.pattern})
+    | \{{\{{(?P<literal>{_NAME}(?::[^{{}}]*)?)\}}\}}
+    | (?<!\$)\{{(?P<name>{_NAME})(?P<colon>:(?P<argument>[^{{}}]*))?\}}
+    """,
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholders:
+    """What the placeholders of a configuration stand for on this machine.
+
+    ``{dataset:name,format}`` is a path, ``{session_entry_dir}`` and ``{session}`` the run
+    directory, ``{name}`` a named path, ``${NAME}`` an environment variable. ``{{x}}`` is the text
+    ``{x}`` and ``$${X}`` the text ``${X}``. Braces that enclose anything else than a name
+    are left alone.
+
+    Attributes:
+        datasets: name -> format -> path, in which named paths may stand.
+        paths: name -> path.
+        environ: None leaves ``${NAME}`` as it is.
+
+    Raises:
+        InvalidValue: a named path bears the name of another placeholder.
+    """
+
+    datasets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        for name in (_DATASET, *RUN_DIRECTORY_NAMES):
+            if name in self.paths:
+                raise InvalidValue(f'no path can be named {name!r}: {{{name}}} means another thing')
+
+    def meanings(self, texts: Iterable[str]) -> dict[str, str]:
+        """Return each placeholder in `texts` -> what it stands for: a node's ``placeholders``.
+
+        Raises:
+            UnknownName: a dataset, format or name that there is not, with the nearest one.
+        """
+        return {match[0]: self._meaning(match) for text in texts for match in self._matches(text)}
+
+    def resolved(self, text: str) -> str:
+        """Return a text of the configuration itself with its placeholders filled in.
+
+        Raises:
+            UnknownName: as `meanings`. InvalidValue: it names the run directory.
+        """
+
+        def meaning(match: re.Match[str]) -> str:
+            if match['variable'] and self.environ is None:
+                return match[0]
+            if match['name'] in RUN_DIRECTORY_NAMES:
+                raise InvalidValue(
+                    f'{match[0]!r} stands for a run directory, and has no meaning here'
+                )
+            return self._meaning(match)
+
+        return _PLACEHOLDER.sub(meaning, text)
+
+    def problems(self, texts: Iterable[str]) -> list[str]:
+        """Return what `meanings` would raise, for every placeholder instead of the first."""
+        lines: dict[str, None] = {}
+        for text in texts:
+            for match in self._matches(text):
+                try:
+                    self._meaning(match)
+                except UserError as problem:
+                    lines[str(problem)] = None
+        return list(lines)
+
+    def _matches(self, text: str) -> Iterator[re.Match[str]]:
+        for match in _PLACEHOLDER.finditer(text):
+            if not (match['variable'] and self.environ is None):
+                yield match
+
+    def _meaning(self, match: re.Match[str]) -> str:
+        if match['variable']:
+            return replaced_variables(match[0], self.environ or {})
+        if match['literal'] is not None:
+            return match[0][1:-1]
+        if match['name'] == _DATASET:
+            return self._dataset(match[0], match['argument'] or '')
+        if match['colon'] is None and match['name'] in RUN_DIRECTORY_NAMES:
+            return RUN_DIRECTORY
+        if match['colon'] is None and match['name'] in self.paths:
+            return self.paths[match['name']]
+        known = [_DATASET, *RUN_DIRECTORY_NAMES, *self.paths]
+        raise UnknownName(
+            f'unknown placeholder {match[0]!r}{did_you_mean(match["name"], known)}; '
+            f'{"{" + match[0] + "}"!r} is the text itself'
+        )
+
+    def _dataset(self, text: str, argument: str) -> str:
+        name, comma, kind = (part.strip() for part in argument.partition(','))
+        if not name or not comma or not kind:
+            raise InvalidValue(f'{text!r} needs a name and a format, as {{dataset:name,format}}')
+        if name not in self.datasets:
+            raise UnknownName(
+                f'{text!r}: no dataset {name!r}{did_you_mean(name, self.datasets)}; '
+                f'there are {", ".join(self.datasets) or "none"}'
+            )
+        formats = self.datasets[name]
+        if kind not in formats:
+            raise UnknownName(
+                f'{text!r}: dataset {name!r} has no format {kind!r}{did_you_mean(kind, formats)}; '
+                f'it has {", ".join(formats) or "none"}'
+            )
+        return self.resolved(formats[kind])
