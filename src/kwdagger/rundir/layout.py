@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from urllib.parse import quote
 
 SCRIPT_NAME = 'invoke.sh'
 MANIFEST_NAME = 'job_config.json'
@@ -202,15 +203,15 @@ class SessionDirectory:
 
     def sink_path(self, name: str) -> str:
         """How far one sink has read."""
-        return f'{self.path}/sinks/{name}.json'
+        return f'{self.path}/sinks/{quote(name, safe="")}.json'
 
     def sink_log_path(self, name: str) -> str:
         """What one sink printed, and where it raised."""
-        return f'{self.path}/sinks/{name}.log'
+        return f'{self.path}/sinks/{quote(name, safe="")}.log'
 
     def sink_lock_path(self, name: str) -> str:
         """Held by the process that serves one sink."""
-        return f'{self.path}/sinks/.{name}.lock'
+        return f'{self.path}/sinks/.{quote(name, safe="")}.lock'
 
     @property
     def environment_path(self) -> str:

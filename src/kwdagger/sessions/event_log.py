@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.rundir.session_files import read_session
@@ -50,11 +50,12 @@ class EventLog:
         self._last: Event | None = None
         self.identity = ''
 
-    def collect(self, *, records: bool = False, over: bool = False) -> None:
+    def collect(self, *, records: Literal['all', 'open'] | None = None, over: bool = False) -> None:
         """Add what happened since the last call of any process.
 
         Args:
-            records: look into the records of all jobs as well, not only at the journal.
+            records: look into the records of jobs as well, not only at the journal: of all, or
+                of those of which no end is known.
             over: nobody runs the session any more: add that it finished.
         """
         with self._locked() as file:
@@ -64,7 +65,7 @@ class EventLog:
             fresh = {event.key: event for event in found if event.key not in self._known}
             plan = planned_jobs(self._session) if records or fresh else {}
             if records:
-                for event in self._from_records(plan, list(fresh.values())):
+                for event in self._from_records(plan, list(fresh.values()), records == 'all'):
                     fresh.setdefault(event.key, event)
             self._started |= {one.job for one in fresh.values() if one.kind == JOB_STARTED}
             for event in sorted(fresh.values(), key=lambda one: one.at):
@@ -153,10 +154,15 @@ class EventLog:
         code = max(calls, key=lambda one: one.at).payload.get('exit_code') if is_told else None
         return Event(SESSION_FINISHED, at, self._session.name, '', {'exit_code': code})
 
-    def _from_records(self, plan: Mapping[str, PlannedJob], fresh: list[Event]) -> Iterator[Event]:
+    def _from_records(
+        self, plan: Mapping[str, PlannedJob], fresh: list[Event], every: bool
+    ) -> Iterator[Event]:
         known = [*self._known.values(), *fresh]
         jobs = {name: row for name, row in plan.items() if row.run}
         jobs |= {one.job: place_of(self._session, plan, one.job) for one in known if one.job}
+        if not every:
+            ended = {one.job for one in known if one.kind == JOB_FINISHED}
+            jobs = {name: row for name, row in jobs.items() if name not in ended}
         return recorded_events(self._session, jobs, known)
 
     def _told_apart(self, event: Event, plan: Mapping[str, PlannedJob]) -> Event:

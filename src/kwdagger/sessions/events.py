@@ -109,35 +109,41 @@ def _from_line(line: Mapping[str, Any], session: str) -> Event | None:
 def recorded_events(
     session: SessionDirectory, jobs: Mapping[str, PlannedJob], known: Iterable[Event]
 ) -> Iterator[Event]:
-    """Yield what the records of jobs say of this session and no known event does.
+    """Yield how jobs ended, by their records, where no known event says so.
 
     So it is for jobs that a scheduler did not see end, and for those of queues that keep no
-    journal. Earlier attempts count where their record is kept.
+    journal. Only the last attempt of this session counts, as in the journal.
     """
-    started: dict[str, set[str]] = {}
+    started: dict[str, str] = {}
     finished: dict[str, list[tuple[str, str]]] = {}
     for event in known:
         if event.kind == JOB_STARTED:
-            started.setdefault(event.job, set()).add(event.at)
+            started[event.job] = max(event.at, started.get(event.job, ''))
         elif event.kind == JOB_FINISHED:
             state = str(event.payload.get('state'))
             finished.setdefault(event.job, []).append((event.at, state))
     for job, place in jobs.items():
-        for _, status in attempts(place.rundir):
-            if status.session != session.name or status.state in _OPEN_STATES:
-                continue
-            begin, end = status.started_at, status.ended_at or status.started_at
-            if end is None or _is_told(end, status.state, finished.get(job, ())):
-                continue
-            if begin and not any(at >= begin for at in started.get(job, ())):
-                yield Event(JOB_STARTED, begin, session.name, job)
-            keys = ('state', 'exit_code', 'reason')
-            payload = {key: getattr(status, key) for key in keys}
-            yield Event(JOB_FINISHED, end, session.name, job, payload)
+        status = _last_attempt(session.name, place.rundir)
+        end = status and (status.ended_at or status.started_at)
+        if not status or not end or _is_told(end, status.state, finished.get(job, ())):
+            continue
+        if status.started_at and status.started_at > started.get(job, ''):
+            yield Event(JOB_STARTED, status.started_at, session.name, job)
+        payload = {key: getattr(status, key) for key in ('state', 'exit_code', 'reason')}
+        yield Event(JOB_FINISHED, end, session.name, job, payload)
+
+
+def _last_attempt(session: str, rundir: str) -> JobStatus | None:
+    own = (
+        status
+        for _, status in attempts(rundir)
+        if status.session == session and status.state not in _OPEN_STATES
+    )
+    return max(own, key=lambda status: status.ended_at or '', default=None)
 
 
 def _is_told(end: str, state: str, told: Sequence[tuple[str, str]]) -> bool:
-    """Whether a job's end is known: at that time, or noticed somewhat later."""
+    """Whether it is known that a job ended so: at that time, or noticed somewhat later."""
     return any(at == end or (at > end and known == state) for at, known in told)
 
 

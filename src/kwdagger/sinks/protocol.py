@@ -18,8 +18,10 @@ from kwdagger.sessions.events import Event
 class RetryLater(Exception):
     """The service cannot take this now (down, busy, rate-limited); the same call comes again.
 
-    Any `OSError` counts as this too. Other exceptions mean that this one event cannot be
+    An `OSError` counts as this too. Other exceptions mean that this one event cannot be
     delivered: the ones after it are, and it is tried again by ``kwdagger session replay``.
+    After `RetryLater` the same sink object goes on; after an `OSError` it is made and opened
+    anew.
 
     Args:
         seconds: how long to wait at least (``Retry-After``); None for growing pauses.
@@ -135,6 +137,7 @@ class SessionSummary:
         at: when, ISO 8601, UTC. state: ``passed`` if every job is done; ``failed`` if one
             failed or was held back; ``interrupted`` if some were never finished.
         exit_code: of the schedule call that ended last; None if it was killed.
+        unfinished: process ids of jobs that were to run and have not ended.
     """
 
     name: str
@@ -142,6 +145,7 @@ class SessionSummary:
     state: str
     exit_code: int | None
     progress: Progress
+    unfinished: tuple[str, ...] = ()
 
     @property
     def success(self) -> bool:
@@ -157,6 +161,9 @@ class Sink(Protocol):
 
     A class may set ``whole = True``: then it is told the whole session in every process that
     serves it, from `open` on, instead of only what is new. Files are written so.
+
+    A class may have a method ``flush()``: then calls count as delivered once it has returned.
+    It is called when nothing more waits, at least every 100 events, and before `close`.
     """
 
     def open(self, session: SessionFacts) -> None:

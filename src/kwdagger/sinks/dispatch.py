@@ -1,0 +1,159 @@
+"""Serving a session's sinks from a schedule call: a process each, and a bounded wait at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import IO, Any
+
+import kwdagger
+from kwdagger.rundir.journal import append_event
+from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.sessions.event_log import EventLog
+from kwdagger.sessions.events import CALL_FINISHED
+from kwdagger.sinks.courier import LEFT, OVER
+from kwdagger.sinks.specs import SinkSpec, write_specs
+from kwdagger.sinks.state import read_state
+
+_POLL_SECONDS = 0.05
+_END_SECONDS = 1.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SinkReport:
+    """How far a sink was told.
+
+    Attributes:
+        pending: events that it has not taken. trouble: why, if it said so. said: its own lines.
+    """
+
+    name: str
+    pending: int
+    trouble: str
+    said: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Served:
+    """The sinks of a running schedule call.
+
+    Attributes:
+        word: what they are told at the end: that the session is over, or left to a queue.
+    """
+
+    session: SessionDirectory
+    specs: Sequence[SinkSpec]
+    processes: dict[str, subprocess.Popen[bytes]]
+    word: str = ''
+    reports: list[SinkReport] = field(default_factory=list)
+
+    def end(self, exit_code: int, left: bool) -> None:
+        """Write down that the call ends; to be called once nothing of it runs any more."""
+        now = datetime.now(timezone.utc).isoformat(timespec='microseconds')
+        path = os.path.join(self.session.journal_dir, f'{os.uname().nodename}-{os.getpid()}.jsonl')
+        if not left:
+            append_event(path, {'event': CALL_FINISHED, 'time': now, 'exit_code': exit_code})
+        self.word = LEFT if left else OVER
+
+
+@contextmanager
+def served(session: SessionDirectory, specs: Sequence[SinkSpec]) -> Iterator[Served]:
+    """Serve sinks while the context is open; then wait for each as long as it may take.
+
+    What happens to a sink raises nothing here; `Served.reports` tells of it afterwards.
+    """
+    write_specs(session, specs)
+    sinks = Served(session, specs, {spec.name: start_courier(session, spec) for spec in specs})
+    try:
+        yield sinks
+    finally:
+        _settle(sinks)
+        sinks.reports = [report_on(session, spec.name) for spec in specs]
+
+
+def start_courier(
+    session: SessionDirectory, spec: SinkSpec, follow: bool = True, folder: str | None = None
+) -> subprocess.Popen[bytes]:
+    """Start the process that serves one sink; what it prints goes to the sink's log file."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(kwdagger.__file__)))
+    paths = [os.environ.get('PYTHONPATH', ''), package]
+    environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))}
+    words = [os.path.abspath(session.root), session.name, spec.name]
+    with _log_file(session.sink_log_path(spec.name)) as log:
+        return subprocess.Popen(
+            [sys.executable, '-m', 'kwdagger.sinks.courier', *words, *['--follow'][: int(follow)]],
+            stdin=subprocess.PIPE if follow else subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
+        )
+
+
+def _log_file(path: str) -> IO[Any]:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return open(path, 'ab')
+
+
+def _settle(sinks: Served) -> None:
+    """Tell every sink's process that the run is over; end those that take too long."""
+    start = time.monotonic()
+    try:
+        for process in sinks.processes.values():
+            _tell(process, sinks.word)
+        for spec in sinks.specs:
+            wait_for(sinks.processes[spec.name], start + spec.wait_seconds)
+    finally:
+        end_all(sinks.processes.values())
+
+
+def _tell(process: subprocess.Popen[bytes], word: str) -> None:
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):  # it is gone
+            process.stdin.write(word.encode())
+            process.stdin.close()
+
+
+def wait_for(process: subprocess.Popen[bytes], end: float) -> bool:
+    """Wait for a process until a time of the monotonic clock; return whether it has ended."""
+    while process.poll() is None:
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def end_all(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """End the processes that still run, and what they started."""
+    living = [process for process in processes if process.poll() is None]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in living:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+        end = time.monotonic() + _END_SECONDS
+        living = [process for process in living if not wait_for(process, end)]
+
+
+def report_on(session: SessionDirectory, name: str) -> SinkReport:
+    """Return how far a sink was told."""
+    state = read_state(session.sink_path(name))
+    log = EventLog(session)
+    pending = sum(end > state.offset or end in state.missed for _, end in log.read())
+    return SinkReport(name, pending, state.trouble, tuple(state.said))
+
+
+def replay_command(session: SessionDirectory) -> str:
+    """Return the command that tells a session's sinks what they missed."""
+    root = min(os.path.relpath(session.root), os.path.abspath(session.root), key=len)
+    return f'kwdagger session replay {session.name} --root_dpath {shlex.quote(root)}'

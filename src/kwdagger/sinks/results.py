@@ -1,0 +1,137 @@
+"""From the end of a job to what a sink is told of it: records first, then the node's results."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from kwdagger.pipeline.node import ProcessNode
+from kwdagger.pipeline.pipeline import Pipeline
+from kwdagger.results.json_result import UnreadableResult
+from kwdagger.results.loading import EFFECTIVE_KEY, load_run, read_config
+from kwdagger.rundir.files import read_bytes
+from kwdagger.rundir.layout import RunDirectory, SessionDirectory
+from kwdagger.sessions.events import Event, PlannedJob, attempt_of, place_of
+from kwdagger.sinks.protocol import JobResult, Progress
+from kwdagger.specs.references import recorded_pipeline
+
+_RESULTS_NAME = 'results.json'
+_KEPT_NAMES = ('job.log', 'stdout.log', 'stderr.log', 'stdouterr.log', 'results.json')
+
+
+class ResultReader:
+    """Reads what jobs of one session came to.
+
+    Args:
+        record: of the session; it says which pipeline ran.
+    """
+
+    def __init__(
+        self, session: SessionDirectory, record: Mapping[str, Any], plan: Mapping[str, PlannedJob]
+    ) -> None:
+        self._session = session
+        self._record = record
+        self._plan = plan
+        self._of_node = Counter(row.node for row in plan.values())
+        self._pipeline: Pipeline | None = None
+        self._is_loaded = False
+
+    def name_of(self, job: str) -> str:
+        """Return the node's name if it has one job in the plan, else the process id."""
+        row = self._plan.get(job)
+        return row.node if row is not None and self._of_node[row.node] == 1 else job
+
+    def read(self, event: Event, progress: Progress) -> JobResult:
+        """Return the result of a job that ended."""
+        place = place_of(self._session, self._plan, event.job)
+        attempt = attempt_of(event, place.rundir)
+        folder, status = attempt or (place.rundir, None)
+        results = _read_mapping(os.path.join(folder, _RESULTS_NAME)) if attempt else {}
+        params, ancestors = self._parameters(place)
+        metrics, primary = self._metrics(place, folder) if attempt else ({}, None)
+        return JobResult(
+            session=self._session.name,
+            job=event.job,
+            node=place.node,
+            name=str(results.get('name') or self.name_of(event.job)),
+            at=event.at,
+            state=str(event.payload.get('state')),
+            attempt=status.attempt if status else 0,
+            progress=progress,
+            run_dir=place.rundir,
+            started_at=status.started_at if status else None,
+            exit_code=event.payload.get('exit_code'),
+            reason=str(event.payload.get('reason') or ''),
+            seconds=status.wall_seconds if status else None,
+            params=_mapping(results.get('params')) or params,
+            ancestors=ancestors,
+            metrics=_mapping(results.get('metrics')) or metrics,
+            record=asdict(status) if status else {},
+            results=results,
+            artifacts=tuple(_kept(folder, primary)) if attempt else (),
+        )
+
+    def _parameters(self, place: PlannedJob) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Its parameters, defaults included, and those of the jobs that it rests on."""
+        try:
+            config = read_config(RunDirectory(place.rundir))
+        except UnreadableResult:
+            return {}, {}
+        effective = config.pop(EFFECTIVE_KEY, None)
+        every = {**config, **(effective if isinstance(effective, dict) else {})}
+        start = f'{place.node}.'
+        own = {key[len(start) :]: item for key, item in every.items() if key.startswith(start)}
+        others = {key: item for key, item in every.items() if not key.startswith((start, '__'))}
+        return own, others
+
+    def _metrics(self, place: PlannedJob, folder: str) -> tuple[dict[str, Any], str | None]:
+        node = self._node(place.node)
+        if node is None:
+            return {}, None
+        run = load_run(node, folder)
+        start = f'metrics.{place.node}.'
+        return {
+            key[len(start) :]: item for key, item in run.values.items() if key.startswith(start)
+        }, run.result_path
+
+    def _node(self, name: str) -> ProcessNode | None:
+        """Return a node of the session's pipeline; None if that cannot be imported any more."""
+        if not self._is_loaded:
+            self._is_loaded = True
+            self._pipeline = _pipeline_of(self._record)
+        return self._pipeline.node_dict.get(name) if self._pipeline is not None else None
+
+
+def _pipeline_of(record: Mapping[str, Any]) -> Pipeline | None:
+    named = record.get('pipeline')
+    if not isinstance(named, Mapping):
+        return None
+    try:
+        return recorded_pipeline(named)
+    except Exception as error:  # users' code
+        import logging
+
+        logging.getLogger(__name__).warning('no metrics, the pipeline is gone: %s', error)
+        return None
+
+
+def _kept(folder: str, primary: str | None) -> Iterator[str]:
+    paths = [primary] if primary else []
+    paths += [os.path.join(folder, name) for name in _KEPT_NAMES]
+    return (path for path in dict.fromkeys(paths) if os.path.isfile(path))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _read_mapping(path: str) -> dict[str, Any]:
+    try:
+        found = json.loads(read_bytes(path).decode('utf-8', 'surrogateescape'))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
