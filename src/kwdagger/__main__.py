@@ -15,10 +15,11 @@ VERBS = {
     'accept': 'mark finished results that are out of date as current',
     'cancel': 'end what runs and what is queued under a results folder',
     'llm': 'benchmarks, load tests and batches for language-model servers',
+    'session': 'what single schedule calls did: told again to trackers, files and chats',
     'prune': 'list, and remove, runs that no given matrix reaches any more',
 }
 
-_MODULES = {'llm': 'kwdagger.llm.command'}
+_MODULES = {'llm': 'kwdagger.llm.command', 'session': 'kwdagger.session.command'}
 
 
 def usage() -> str:

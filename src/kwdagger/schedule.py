@@ -22,7 +22,7 @@ from kwdagger.queues.registry import (
     submission_lines,
 )
 from kwdagger.queues.tmux_servers import kept_panes, settle_servers
-from kwdagger.reporting import outcome_text, plan_text
+from kwdagger.reporting import outcome_text, plan_text, sink_text
 from kwdagger.reporting.progress_view import progress_view
 from kwdagger.reporting.questions import ask_to_end
 from kwdagger.rundir.fingerprints import Fingerprints
@@ -38,7 +38,7 @@ from kwdagger.sessions.choices import (
 from kwdagger.sessions.export import export_script
 from kwdagger.sessions.handout import Survey, new_reader, survey_plan
 from kwdagger.sessions.planning import make_plan
-from kwdagger.sessions.run import RunEnd, planned_queue, run_plan
+from kwdagger.sessions.run import RunEnd, RunOptions, planned_queue, run_plan
 from kwdagger.sessions.session import (
     check_session_name,
     full_disk,
@@ -47,6 +47,9 @@ from kwdagger.sessions.session import (
     record_session,
     scheduling,
 )
+from kwdagger.sinks.dispatch import replay_command, served
+from kwdagger.sinks.registry import check_sink
+from kwdagger.sinks.specs import SinkSpec, sink_specs
 from kwdagger.specs.command_script import write_command_script
 from kwdagger.specs.options import OptionsConfig, run_verb
 from kwdagger.specs.request import ScheduleRequest
@@ -87,6 +90,11 @@ class ScheduleEvaluationConfig(OptionsConfig):
     enable_links = scfg.Value(True, isflag=True, help='link run directories along the graph')
     session = scfg.Value(
         None, type=str, help='name of this call, for nodes that repeat each session'
+    )
+    sink = scfg.Value(
+        None,
+        type=str,
+        help='where results are told, with commas: jsonl, mlflow, mod:Class; or none',
     )
     queue_name = scfg.Value(None, type=str, help='name of the queue')
     tmux_workers = scfg.Value(8, help='sessions that run side by side (tmux)')
@@ -139,6 +147,7 @@ class Prepared:
     problems: list[Problem]
     notices: list[str]
     session: str
+    sinks: tuple[SinkSpec, ...] = ()
 
 
 def run_schedule(config: Mapping[str, Any]) -> int:
@@ -187,12 +196,17 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
         duplicate_policy=config['duplicate_policy'],
     )
     plan = planned.plan
+    sinks = sink_specs(config['sink'], planned.request.sinks)
+    for spec in sinks:
+        check_sink(spec)
     reader = new_reader()
     survey = take_survey(plan, config, reader)
     for entry in cluster_entries(config['backend'], plan, survey):
         check_request(config['backend'], entry)
     problems = input_problems(plan, survey.decisions, reader.exists)
-    return Prepared(planned.request, planned.rows, plan, survey, problems, planned.notices, session)
+    return Prepared(
+        planned.request, planned.rows, plan, survey, problems, planned.notices, session, sinks
+    )
 
 
 def show(prepared: Prepared, config: Mapping[str, Any]) -> None:
@@ -279,30 +293,40 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
         },
     )
     quiet = bool(config['quiet'])
-    with scheduling(session, config['backend']):
-        end = run_plan(
-            plan,
-            survey,
-            new_reader(),
-            session,
-            options,
-            lambda total: progress_view(total, quiet or config['monitor'] == 'none'),
-            plan_text.print_text if not quiet else lambda text: None,
-        )
+    with served(session, prepared.sinks) as sinks:
+        with scheduling(session, config['backend']):
+            end = run_plan(
+                plan,
+                survey,
+                new_reader(),
+                session,
+                options,
+                lambda total: progress_view(total, quiet or config['monitor'] == 'none'),
+                plan_text.print_text if not quiet else lambda text: None,
+            )
+        sinks.end(end.exit_code, left=end.handover is not None)
+        show_end(end, time.monotonic() - started, session, options, quiet)
+    sink_text.print_reports(sinks.reports, replay_command(session), quiet)
+    return end
+
+
+def show_end(
+    end: RunEnd, seconds: float, session: SessionDirectory, options: RunOptions, quiet: bool
+) -> None:
+    """Print how a run ended, or what was left to a queue."""
+    root = session.root
     if end.handover is not None:
         if not quiet or end.exit_code:
-            outcome_text.print_handover(end.handover, end.outcome, plan.root)
-        return end
+            outcome_text.print_handover(end.handover, end.outcome, root)
+        return
     if not quiet or not end.outcome.complete:
-        seconds = time.monotonic() - started
-        outcome_text.print_outcome(end.outcome, seconds, plan.root, end.reasons)
+        outcome_text.print_outcome(end.outcome, seconds, root, end.reasons)
         if options.backend_options.get('keep_panes'):
             outcome_text.print_panes(kept_panes(session.name))
-    if not end.outcome.complete and (trouble := full_disk(plan.root)):
+    if not end.outcome.complete and (trouble := full_disk(root)):
         plan_text.warn_text(f'warning: {trouble}')
     if end.signal is not None or end.outcome.unfinished:
         plan_text.print_text('the same command goes on from here')
-    return end
 
 
 def settle_earlier(prepared: Prepared, config: Mapping[str, Any]) -> Survey:

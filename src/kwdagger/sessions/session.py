@@ -104,7 +104,7 @@ def record_session(
     Raises:
         InvalidValue: the results folder cannot be written.
     """
-    record = {**_who_and_where(directory.name, version), **call}
+    record = {**_who_and_where(directory.name, version), **call, 'pipeline': dict(pipeline_record)}
     root = absolute(plan.root, os.getcwd())
     with _writing(root):
         write_session(directory, record, dump_yaml(dict(config)))

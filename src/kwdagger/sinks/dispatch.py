@@ -145,11 +145,48 @@ def end_all(processes: Iterable[subprocess.Popen[bytes]]) -> None:
         living = [process for process in living if not wait_for(process, end)]
 
 
+def tell_now(
+    session: SessionDirectory, specs: Sequence[SinkSpec], folder: str, patience: float
+) -> None:
+    """Tell sinks what they have not taken, side by side; for those that have all, do nothing.
+
+    Args:
+        folder: where the schedule call was made.
+        patience: seconds after which a sink that takes nothing is given up.
+    """
+    due = [spec for spec in specs if _is_due(session, spec.name)]
+    processes = {
+        spec.name: start_courier(session, spec, follow=False, folder=folder) for spec in due
+    }
+    try:
+        for name, process in processes.items():
+            _wait_while_taking(session.sink_path(name), process, patience)
+    finally:
+        end_all(processes.values())
+
+
+def _is_due(session: SessionDirectory, name: str) -> bool:
+    return read_state(session.sink_path(name)).whole or report_on(session, name).pending > 0
+
+
+def _wait_while_taking(path: str, process: subprocess.Popen[bytes], patience: float) -> None:
+    """Wait for a process to end, as long as the state at `path` changes every now and then."""
+    seen = read_state(path)
+    while not wait_for(process, time.monotonic() + patience):
+        now = read_state(path)
+        if now == seen:
+            return
+        seen = now
+
+
 def report_on(session: SessionDirectory, name: str) -> SinkReport:
     """Return how far a sink was told."""
     state = read_state(session.sink_path(name))
     log = EventLog(session)
-    pending = sum(end > state.offset or end in state.missed for _, end in log.read())
+    events = list(log.read())
+    is_same = bool(events) and state.log == events[0][0].payload.get('log')
+    offset, missed = (state.offset, state.missed) if is_same else (0, [])
+    pending = sum(end > offset or end in missed for _, end in events)
     return SinkReport(name, pending, state.trouble, tuple(state.said))
 
 

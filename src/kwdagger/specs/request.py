@@ -18,7 +18,7 @@ from kwdagger.specs.yaml_text import (
     read_text_or_path,
     resolve_includes,
 )
-from kwdagger.values import Value, normalize_mapping
+from kwdagger.values import Value, normalize, normalize_mapping
 
 _FORMS = ('matrix', 'submatrices', 'include', 'exclude')
 
@@ -30,6 +30,7 @@ class ScheduleRequest:
     Attributes:
         reference: how the pipeline was named. grid: what is left to expand.
         text: the YAML text it came from, and `source` its name, for error messages.
+        sinks: where results are to be told, as it was written.
     """
 
     pipeline: Pipeline
@@ -38,6 +39,7 @@ class ScheduleRequest:
     slurm_options: Mapping[str, Value]
     text: str
     source: str
+    sinks: Value = None
 
     def place(self, key: str) -> str:
         """Return " in file.yaml line 7" for a matrix key, or an empty string."""
@@ -58,6 +60,8 @@ class ScheduleRequest:
         merged: dict[str, Value] = {'pipeline': self._reference_value()}
         if self.slurm_options:
             merged['slurm_options'] = dict(self.slurm_options)
+        if self.sinks is not None:
+            merged['sinks'] = self.sinks
         merged.update(self.grid)
         return merged
 
@@ -109,6 +113,7 @@ def read_request(params: Any, pipeline: Any, slurm_options: Any = None) -> Sched
     if reference is None:
         raise _no_pipeline(grid, source)
     options = layer_slurm_options(slurm_options, grid.pop('slurm_options', None))
+    sinks = grid.pop('sinks', None)
     return ScheduleRequest(
         resolve_pipeline(reference),
         reference,
@@ -116,6 +121,7 @@ def read_request(params: Any, pipeline: Any, slurm_options: Any = None) -> Sched
         options,
         text,
         source,
+        normalize(sinks, 'sinks'),
     )
 
 

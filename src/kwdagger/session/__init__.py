@@ -1,0 +1,1 @@
+"""Verbs about the records of schedule calls: ``kwdagger session VERB``."""

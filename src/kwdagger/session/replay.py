@@ -1,0 +1,123 @@
+"""``kwdagger session replay``: tell a session's sinks what they missed, or all of it again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import scriptconfig as scfg
+
+from kwdagger.errors import InvalidValue, UserError
+from kwdagger.reporting import sink_text
+from kwdagger.reporting.plan_text import print_text
+from kwdagger.rundir.arrays import read_arrays
+from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.rundir.session_files import read_session
+from kwdagger.sessions.event_log import EventLog
+from kwdagger.sessions.live_sessions import live_sessions
+from kwdagger.sessions.planning import find_session
+from kwdagger.sinks.dispatch import replay_command, report_on, tell_now
+from kwdagger.sinks.registry import check_sink
+from kwdagger.sinks.specs import SinkSpec, read_specs, sink_specs, write_specs
+from kwdagger.specs.options import OptionsConfig, run_verb
+
+
+class ReplayConfig(OptionsConfig):
+    """Tell a session's sinks what they missed."""
+
+    __command__ = 'replay'
+    __prog__ = 'kwdagger session replay'
+
+    name = scfg.Value(None, type=str, position=1, help='of the session; the latest by default')
+    root_dpath = scfg.Value('./kwdagger_output', type=str, help='folder of the run directories')
+    sink = scfg.Value(
+        None, type=str, help='only these, with commas; also ones that the session did not have'
+    )
+    rebuild = scfg.Value(
+        False, isflag=True, help='read everything again and tell it from the start'
+    )
+    patience = scfg.Value(
+        60.0, type=float, help='seconds after which a sink that takes nothing is given up'
+    )
+
+    @classmethod
+    def main(cls, argv: Any = True, **kwargs: Any) -> None:
+        """Run the verb; raise `SystemExit` when its exit code is not 0."""
+        run_verb(cls, replay, argv, kwargs)
+
+
+__cli__ = ReplayConfig
+main = ReplayConfig.main
+
+
+def replay(config: Mapping[str, Any]) -> int:
+    """Do what the options say; return 0 if every sink has taken everything, else 1.
+
+    Raises:
+        UserError: no such session, no such sink, or the session has none.
+    """
+    session = find_session(os.path.expanduser(config['root_dpath']), config['name'])
+    folder = recorded_folder(session)
+    specs = chosen_sinks(session, config['sink'])
+    for spec in specs:
+        check_sink(spec, folder)
+    write_specs(session, specs)
+    is_live = refresh(session, bool(config['rebuild']))
+    tell_now(session, specs, folder, config['patience'])
+    reports = [report_on(session, spec.name) for spec in specs]
+    sink_text.print_reports(reports, replay_command(session), quiet=False)
+    if is_live:
+        print_text(f'session {session.name} still runs; this is what there is so far')
+    return 1 if any(report.pending for report in reports) else 0
+
+
+def chosen_sinks(session: SessionDirectory, option: Any) -> Sequence[SinkSpec]:
+    """Return the sinks to tell.
+
+    Raises:
+        InvalidValue: there are none.
+    """
+    known = {spec.name: spec for spec in read_specs(session)}
+    specs = (
+        list(known.values())
+        if option is None
+        else [known.get(spec.name, spec) for spec in sink_specs(option, None)]
+    )
+    if not specs:
+        raise InvalidValue(
+            f'session {session.name!r} has no sinks; name some, such as --sink=jsonl,junit'
+        )
+    return specs
+
+
+def recorded_folder(session: SessionDirectory) -> str:
+    """Return where the schedule call was made, if that folder is there; else the current one."""
+    recorded = (read_session(session) or {}).get('cwd')
+    return recorded if isinstance(recorded, str) and os.path.isdir(recorded) else os.getcwd()
+
+
+def refresh(session: SessionDirectory, anew: bool) -> bool:
+    """Bring the session's event log up to date; return whether the session still runs.
+
+    Raises:
+        InvalidValue: it does, and the log is to be made anew.
+    """
+    if read_arrays(session):
+        from kwdagger.queues.slurm.settle import settle_session
+
+        with contextlib.suppress(UserError):  # Slurm does not answer: what the records say
+            settle_session(session)
+    is_live = session.name in live_sessions([session], [session.name])
+    log = EventLog(session)
+    if anew and is_live:
+        raise InvalidValue(f'session {session.name!r} still runs; --rebuild needs it to be over')
+    if anew:
+        log.restart()
+    log.collect(records='all', over=not is_live)
+    return is_live
+
+
+if __name__ == '__main__':
+    main()
