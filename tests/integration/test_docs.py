@@ -38,6 +38,7 @@ from kwdagger.errors import UserError
 from kwdagger.llm import command as llm_command
 from kwdagger.llm.testserver.embedded import running_server
 from kwdagger.matrix import expand
+from kwdagger.session import command as session_command
 from kwdagger.specs.yaml_reader import load_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -218,7 +219,8 @@ def test_every_page_is_on_the_map():
     assert [page for page in PAGES if page not in linked and page.name != 'index.rst'] == []
 
 
-VERBS = [*(verb for verb in main_command.VERBS if verb != 'llm')]
+VERBS = [*(verb for verb in main_command.VERBS if verb not in ('llm', 'session'))]
+VERBS += [f'session.{verb}' for verb in session_command.VERBS]
 VERBS += [f'llm.{verb}' for verb in llm_command.VERBS]
 
 

@@ -21,6 +21,7 @@ from kwdagger.errors import (
 from kwdagger.sinks.protocol import Sink
 from kwdagger.sinks.shapes import as_sink
 from kwdagger.sinks.specs import SinkSpec
+from kwdagger.specs.configs.environment import replaced_variables
 
 BUILT_IN = {
     'jsonl': 'kwdagger.sinks.jsonl:JsonlSink',
@@ -62,7 +63,17 @@ def make_sink(spec: SinkSpec, folder: str = '.') -> Sink:
         UserError: there is no such sink, it cannot be imported, its own keys are wrong, or it
             has no methods of a sink.
     """
-    return as_sink(_found(spec.reference, folder), spec.name, spec.options)
+    options = {key: _with_environment(item) for key, item in spec.options.items()}
+    return as_sink(_found(spec.reference, folder), spec.name, options)
+
+
+def _with_environment(value: Any) -> Any:
+    """Return a value in which ``${NAME}`` has become a variable of the environment."""
+    if isinstance(value, str):
+        return replaced_variables(value, os.environ)
+    if isinstance(value, dict):
+        return {key: _with_environment(item) for key, item in value.items()}
+    return [_with_environment(item) for item in value] if isinstance(value, list) else value
 
 
 def _found(reference: str, folder: str) -> Any:
