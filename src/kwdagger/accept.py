@@ -27,7 +27,7 @@ from kwdagger.sessions.planning import (
     make_plan,
     recorded_plan,
 )
-from kwdagger.specs.options import OptionsConfig, as_list, run_verb
+from kwdagger.specs.options import OptionsConfig, as_list, joined, run_verb
 
 
 class AcceptConfig(OptionsConfig):
@@ -48,7 +48,7 @@ class AcceptConfig(OptionsConfig):
     @classmethod
     def main(cls, argv: Any = True, **kwargs: Any) -> None:
         """Run the verb; raise `SystemExit` when its exit code is not 0."""
-        run_verb(cls, run_accept, argv, kwargs)
+        run_verb(cls, run_accept, joined(argv, 'params'), kwargs)
 
 
 __cli__ = AcceptConfig

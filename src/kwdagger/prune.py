@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +15,7 @@ from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.rundir.session_files import list_sessions, read_session
 from kwdagger.sessions.planning import make_plan
 from kwdagger.sessions.pruning import Pruning, find_unreached, remove_unreached
-from kwdagger.specs.options import OptionsConfig, as_list, run_verb
+from kwdagger.specs.options import OptionsConfig, as_list, joined, run_verb
 from kwdagger.specs.yaml_text import load_yaml
 
 
@@ -115,7 +113,7 @@ def root_spellings(given: str, root: str, sessions: Sequence[str]) -> list[str]:
 
 
 def params_list(option: Any) -> list[Any]:
-    """Return one entry a matrix: a path, YAML text or a mapping.
+    """Return one entry a matrix: a path, YAML text, a mapping, or a list of those to merge.
 
     Raises:
         InvalidType: an entry that is none of these.
@@ -130,30 +128,11 @@ def params_list(option: Any) -> list[Any]:
     entries = option if isinstance(option, (list, tuple)) else [option]
     flat: list[Any] = []
     for entry in entries:
-        if not isinstance(entry, (str, os.PathLike, Mapping)):
+        if not isinstance(entry, (str, os.PathLike, Mapping, list)):
             raise InvalidType(f'--params is a file, YAML text, or a list of those; got {entry!r}')
         nested = isinstance(entry, str) and len(entries) > 1
         flat.extend(params_list(entry) if nested else [entry])
     return flat
-
-
-def joined(argv: Any, name: str) -> Any:
-    """Return a command line in which an option that is given several times is one list."""
-    words = sys.argv[1:] if argv is True else argv
-    if not isinstance(words, (list, tuple)):
-        return argv
-    rest: list[str] = []
-    values: list[str] = []
-    left = iter(words)
-    for word in left:
-        option, equals, value = word.partition('=')
-        if option == f'--{name}':
-            values.append(value if equals else next(left, ''))
-        else:
-            rest.append(word)
-    if not values:
-        return rest
-    return [*rest, f'--{name}={values[0] if len(values) == 1 else json.dumps(values)}']
 
 
 if __name__ == '__main__':

@@ -51,7 +51,7 @@ from kwdagger.sinks.dispatch import replay_command, served
 from kwdagger.sinks.registry import check_sink
 from kwdagger.sinks.specs import SinkSpec, sink_specs
 from kwdagger.specs.command_script import write_command_script
-from kwdagger.specs.options import OptionsConfig, run_verb
+from kwdagger.specs.options import OptionsConfig, joined, run_verb
 from kwdagger.specs.request import ScheduleRequest
 from kwdagger.specs.yaml_text import dump_yaml
 
@@ -62,7 +62,9 @@ class ScheduleEvaluationConfig(OptionsConfig):
     __command__ = 'schedule'
     __prog__ = 'kwdagger schedule'
 
-    params = scfg.Value(None, type=str, help='YAML text or a file: pipeline, matrix, ...')
+    params = scfg.Value(
+        None, type=str, help='YAML text or a file, several merged: pipeline, matrix, ...'
+    )
     pipeline = scfg.Value(
         None, type=str, help="'file.py::function()', 'pkg.mod.function()' or a .yaml path"
     )
@@ -129,7 +131,7 @@ class ScheduleEvaluationConfig(OptionsConfig):
     @classmethod
     def main(cls, argv: Any = True, **kwargs: Any) -> None:
         """Run the verb; raise `SystemExit` when its exit code is not 0."""
-        run_verb(cls, run_schedule, argv, kwargs)
+        run_verb(cls, run_schedule, joined(argv, 'params'), kwargs)
 
 
 __cli__ = ScheduleEvaluationConfig

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import json
 import os
 import re
 import signal
@@ -65,6 +66,25 @@ def as_pairs(value: Any, name: str) -> dict[str, str]:
             raise InvalidValue(f'--{name} is a list such as a=1,b=2; {bad!r} has no value')
         return {key.strip(): text.strip() for key, _, text in parts}
     return {str(key): str(text) for key, text in as_mapping(value, name).items()}
+
+
+def joined(argv: Any, name: str) -> Any:
+    """Return a command line in which an option that is given several times is one list."""
+    words = sys.argv[1:] if argv is True else argv
+    if not isinstance(words, (list, tuple)):
+        return argv
+    rest: list[str] = []
+    values: list[str] = []
+    left = iter(words)
+    for word in left:
+        option, equals, value = word.partition('=')
+        if option == f'--{name}':
+            values.append(value if equals else next(left, ''))
+        else:
+            rest.append(word)
+    if not values:
+        return rest
+    return [*rest, f'--{name}={values[0] if len(values) == 1 else json.dumps(values)}']
 
 
 class OptionsConfig(scfg.DataConfig):

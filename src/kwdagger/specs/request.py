@@ -7,17 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kwdagger.errors import InvalidType, InvalidValue, MissingFile, UserError, did_you_mean
+from kwdagger.errors import InvalidValue, UserError, did_you_mean
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.pipeline.slurm_options import layer_slurm_options
+from kwdagger.specs.parameters import Parameters, read_parameters
 from kwdagger.specs.references import absolute_reference, resolve_pipeline
-from kwdagger.specs.yaml_text import (
-    INCLUDE_KEY,
-    line_of,
-    load_yaml,
-    read_text_or_path,
-    resolve_includes,
-)
+from kwdagger.specs.yaml_text import INCLUDE_KEY, resolve_includes
 from kwdagger.values import Value, normalize, normalize_mapping
 
 _FORMS = ('matrix', 'submatrices', 'include', 'exclude')
@@ -29,7 +24,7 @@ class ScheduleRequest:
 
     Attributes:
         reference: how the pipeline was named. grid: what is left to expand.
-        text: the YAML text it came from, and `source` its name, for error messages.
+        asked: the parameters as they were given, for error messages.
         sinks: where results are to be told, as it was written.
     """
 
@@ -37,8 +32,7 @@ class ScheduleRequest:
     reference: Any
     grid: Mapping[str, Value]
     slurm_options: Mapping[str, Value]
-    text: str
-    source: str
+    asked: Parameters
     sinks: Value = None
 
     def place(self, key: str) -> str:
@@ -46,11 +40,7 @@ class ScheduleRequest:
         groups = [name for name in self.grid if name.startswith('submatrices')]
         forms = [(form,) for form in (*_FORMS, *groups)]
         paths = [(), *forms, *(('matrices', *form) for form in forms)]
-        for path in paths if self.text else ():
-            line = line_of(self.text, *path, key)
-            if line is not None:
-                return f' in {self.source} line {line}'
-        return ''
+        return self.asked.line_of([(*path, key) for path in paths])
 
     def merged(self) -> dict[str, Value]:
         """Return the one mapping that asks for the same, includes and layers resolved.
@@ -90,55 +80,32 @@ def read_request(params: Any, pipeline: Any, slurm_options: Any = None) -> Sched
     """Read ``--params``, ``--pipeline`` and ``--slurm_options``.
 
     Args:
-        params: YAML text, the path of a file, a mapping or None. It is not modified.
+        params: YAML text, the path of a file, a mapping, a list of those, or None. It is not
+            modified.
         pipeline: used when `params` has no ``pipeline``.
 
     Raises:
         InvalidType: the parameters are not a mapping. InvalidValue: no pipeline is named.
     """
-    text, source = '', 'params'
-    folders: list[str] = []
-    if isinstance(params, (str, os.PathLike)):
-        text, source = read_text_or_path(params, 'params')
-        if source != 'params':
-            folders = [os.path.dirname(os.path.abspath(source))]
-        params = load_yaml(text, source)
-    params = _checked_mapping(params, source)
-    if set(params) == {INCLUDE_KEY}:
-        params = resolve_includes(params, folders)
-    grid = dict(params)
+    asked = read_parameters(params)
+    grid = dict(asked.mapping)
+    if set(grid) == {INCLUDE_KEY}:
+        grid = dict(resolve_includes(grid, asked.folders))
     reference = grid.pop('pipeline', None)
     if reference is None:
         reference = pipeline
     if reference is None:
-        raise _no_pipeline(grid, source)
+        raise _no_pipeline(grid, asked.source)
     options = layer_slurm_options(slurm_options, grid.pop('slurm_options', None))
     sinks = grid.pop('sinks', None)
     return ScheduleRequest(
         resolve_pipeline(reference),
         reference,
-        resolve_includes(grid, folders),
+        resolve_includes(grid, asked.folders),
         options,
-        text,
-        source,
+        asked,
         normalize(sinks, 'sinks'),
     )
-
-
-def _checked_mapping(params: Any, source: str) -> Mapping[str, Any]:
-    if params is None:
-        return {}
-    if isinstance(params, str):
-        raise MissingFile(
-            f'no such file: {params!r}; --params takes a file or YAML text with keys such as '
-            f'pipeline and matrix{_nearest_here(params)}'
-        )
-    if not isinstance(params, Mapping):
-        raise InvalidType(
-            f'{source}: the parameters must be a mapping with keys such as pipeline and matrix, '
-            f'got a {type(params).__name__}'
-        )
-    return params
 
 
 def _no_pipeline(grid: Mapping[str, Any], source: str) -> InvalidValue:
@@ -149,8 +116,3 @@ def _no_pipeline(grid: Mapping[str, Any], source: str) -> InvalidValue:
         "no pipeline given: set 'pipeline' in the parameters, or --pipeline, to "
         "'file.py::function()', 'package.module.function()' or a .yaml path"
     )
-
-
-def _nearest_here(path: str) -> str:
-    folder, base = os.path.split(path)
-    return did_you_mean(base, os.listdir(folder or '.')) if os.path.isdir(folder or '.') else ''

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -17,18 +16,15 @@ from kwdagger.values import Value, normalize
 __all__ = [
     'INCLUDE_KEY',
     'dump_yaml',
-    'line_of',
     'load_yaml',
     'load_yaml_or_path',
     'read_text_or_path',
     'resolve_includes',
 ]
 
-_Loader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, 'CSafeDumper', yaml.SafeDumper)
 _YAML_SUFFIXES = ('.yaml', '.yml', '.json')
 _YAML_MARK = re.compile(r'^[\[{]|^- |: ')  # what YAML text has and a path has not
-_MERGE = '<<'
 
 
 def load_yaml_or_path(arg: Any, what: str) -> tuple[Value, str]:
@@ -63,21 +59,6 @@ def read_text_or_path(arg: str | os.PathLike[str], what: str) -> tuple[str, str]
     return arg, what
 
 
-def line_of(text: str, *path: str | int) -> int | None:
-    """Return the 1-based line of the key (or list item) that `path` leads to, if it is there.
-
-    A key where the text has a list is looked for in the items of the list.
-
-    >>> line_of('matrix:\\n  fit.depth: [1, 2]', 'matrix', 'fit.depth')
-    2
-    """
-    try:
-        node = yaml.compose(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError):
-        return None
-    return next(_lines(node, path), None) if path else None
-
-
 def dump_yaml(value: Value) -> str:
     """Return `value` as block-style YAML, keys in the order given; `load_yaml` reads it back."""
     plain = normalize(value)
@@ -90,32 +71,6 @@ def dump_yaml(value: Value) -> str:
         width=10**6,
     )
     return text[:-4] if text.endswith('\n...\n') else text  # the end mark after a lone scalar
-
-
-def _lines(node: Any, path: tuple[str | int, ...]) -> Iterator[int]:
-    """Yield the line of each place that `path` leads to from `node`."""
-    step, *rest = path
-    for line, found in _places(node, step):
-        if rest:
-            yield from _lines(found, tuple(rest))
-        else:
-            yield line
-
-
-def _places(node: Any, step: str | int) -> Iterator[tuple[int, Any]]:
-    """Yield the nodes one step below `node`, each with the line where that step stands."""
-    if isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            if number == step:
-                yield item.start_mark.line + 1, item
-            elif isinstance(step, str):
-                yield from _places(item, step)
-    elif isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(step):
-                yield key.start_mark.line + 1, value
-            elif key.value == _MERGE:
-                yield from _places(value, step)
 
 
 class _BlockDumper(_Dumper):

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from kwdagger.errors import InvalidType, InvalidValue, MissingFile
 from kwdagger.specs.yaml_text import (
     dump_yaml,
-    line_of,
     load_yaml,
     load_yaml_or_path,
     resolve_includes,
@@ -236,54 +235,6 @@ def test_bad_includes(folder, value, error, text):
         resolve_includes(value)
     assert text in str(caught.value)
     assert '\n' not in str(caught.value)
-
-
-LINES = {
-    ('pipeline',): 2,
-    ('matrix',): 3,
-    ('matrix', 'predict.treshold'): 5,
-    ('matrix', 'predict.treshold', 1): 7,
-    ('matrix', 'predict.seed'): 10,
-    ('include', 1, 'predict.b'): 15,
-    ('include', 'predict.b'): 15,
-    ('include', 'predict.a'): 13,
-    ('include', 'nothing'): None,
-    ('again', 'predict.seed'): 10,
-    ('matrix', 'nothing'): None,
-    ('matrix', 'predict.treshold', 9): None,
-    ('pipeline', 'x'): None,
-    ('numbers', 1): 18,
-    (): None,
-}
-TEXT = """\
-
-pipeline: x
-matrix: &base
-  # a comment
-  predict.treshold:
-  - 0.1
-  - 0.2
-  predict.text: |
-    predict.seed: 3
-  "predict.seed": 1
-
-include:
-- predict.a: 1
-- predict.a: 2
-  predict.b: 3
-again: {<<: *base}
-numbers:
-  1: 2
-"""
-
-
-@pytest.mark.parametrize(('path', 'line'), LINES.items())
-def test_line_of(path, line):
-    assert line_of(TEXT, *path) == line
-
-
-def test_line_of_malformed_text():
-    assert line_of('[', 'a') is None
 
 
 def test_dump_is_readable():

@@ -84,8 +84,7 @@ def merge_texts(
 ) -> LoadedConfig:
     """Do what `load_config` does with (text, name of its source) pairs."""
     documents = [part for text, source in texts for part in located_documents(text, source)]
-    tree = merged_documents(documents)
-    tree = Located({}, tree.source, tree.line) if is_disabled(tree) else without_disabled(tree)
+    tree = without_disabled(merged_documents(documents))
     warnings: tuple[str, ...] = ()
     if environ is not None:
         warnings = _missing_variables(tree, environ, strict_env)
@@ -97,15 +96,22 @@ def merge_texts(
 def merged_documents(documents: Sequence[Document]) -> Located:
     """Return the documents merged in order; an empty mapping where there are none.
 
+    A document that says ``enabled: false`` at its top is left out.
+
     Raises:
-        InvalidType: a document is no mapping.
+        InvalidType: a document is no mapping. InvalidValue: all of them are left out.
     """
     for document in documents:
         tree = document.tree
         if not isinstance(tree.content, dict):
             kind = 'list' if isinstance(tree.content, list) else repr(tree.content)
             raise InvalidType(f'a configuration is a mapping of keys, not a {kind}{tree.place}')
-    return reduce(merged, (document.tree for document in documents), Located({}, '', 0))
+    trees = [document.tree for document in documents if not is_disabled(document.tree)]
+    if documents and not trees:
+        raise InvalidValue(
+            f"every document says 'enabled: false', so nothing is left{documents[0].tree.place}"
+        )
+    return reduce(merged, trees, Located({}, '', 0))
 
 
 def _missing_variables(tree: Located, environ: Mapping[str, str], strict: bool) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ DISABLED = {
     'a block under a key': ('a: {enabled: false, b: 1}\nc: 1', {'c': 1}),
     'an item of a list': ('a: [{enabled: false}, {b: 1}, 3]', {'a': [{'b': 1}, 3]}),
     'deep inside': ('a: {b: {c: {enabled: false}, d: 1}}', {'a': {'b': {'d': 1}}}),
-    'the whole': ('enabled: false\na: 1', {}),
+    'a document': ('enabled: false\na: 1\n---\nb: 2', {'b': 2}),
     'text is no false': ('a: {enabled: "false"}', {'a': {'enabled': 'false'}}),
     'zero is no false': ('a: {enabled: 0}', {'a': {'enabled': 0}}),
 }
@@ -193,6 +193,7 @@ def test_unknown_keys_are_named_with_place_and_nearest():
 BAD = {
     'a list': ('- a', InvalidType, 'is a mapping of keys, not a list in a.yaml line 1'),
     'text': ('\nhello', InvalidType, "is a mapping of keys, not a 'hello' in a.yaml line 2"),
+    'nothing left': ('\nenabled: false', InvalidValue, 'so nothing is left in a.yaml line 2'),
     'a second document': ('a: 1\n---\n- b', InvalidType, 'not a list in a.yaml line 3'),
     'malformed': ('a: [1', InvalidValue, 'malformed YAML in a.yaml line 1'),
     'an alias of another document': ('a: &x 1\n---\nb: *x', InvalidValue, 'alias .x has no anchor'),
@@ -228,3 +229,48 @@ def test_deep_nesting_is_read():
     depth = 150
     config = loaded('a: ' + '{a: ' * depth + '[1]' + '}' * depth)
     assert config.place(['a'] * (depth + 1) + [0]) == ' in a.yaml line 1'
+
+
+LINES = {
+    ('pipeline',): 2,
+    ('matrix',): 3,
+    ('matrix', 'predict.treshold'): 5,
+    ('matrix', 'predict.treshold', 1): 7,
+    ('matrix', 'predict.seed'): 10,
+    ('include', 1, 'predict.b'): 15,
+    ('include', 'predict.b'): 15,
+    ('include', 'predict.a'): 13,
+    ('include', 'nothing'): None,
+    ('again', 'predict.seed'): 10,
+    ('matrix', 'nothing'): None,
+    ('matrix', 'predict.treshold', 9): None,
+    ('pipeline', 'x'): None,
+    ('numbers', 1): 18,
+    (): None,
+}
+TEXT = """\
+
+pipeline: x
+matrix: &base
+  # a comment
+  predict.treshold:
+  - 0.1
+  - 0.2
+  predict.text: |
+    predict.seed: 3
+  "predict.seed": 1
+
+include:
+- predict.a: 1
+- predict.a: 2
+  predict.b: 3
+again: {<<: *base}
+numbers:
+  1: 2
+"""
+
+
+@pytest.mark.parametrize(('path', 'line'), LINES.items())
+def test_lines(path, line):
+    place = merge_texts([(TEXT, 'x')]).line_of(path)
+    assert place == (f' in x line {line}' if line else '')
