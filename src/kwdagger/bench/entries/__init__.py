@@ -1,0 +1,1 @@
+"""A benchmark configuration, read: one form for every generation of its keys."""

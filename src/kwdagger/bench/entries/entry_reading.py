@@ -1,0 +1,229 @@
+"""One entry of a configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kwdagger.bench.entries.arguments import param_name, read_arguments, split_args
+from kwdagger.bench.entries.fields import Fields
+from kwdagger.bench.entries.model import Entry
+from kwdagger.bench.entries.requirements import read_requirements
+from kwdagger.errors import UserError
+from kwdagger.pipeline.pipeline import check_node_name
+from kwdagger.pipeline.resources import attempt_rules, coerce_resources
+from kwdagger.values import Value
+
+RESERVED = ('script', 'arguments', 'results')
+"""Names that an option of a script cannot have as a parameter: the node's own."""
+
+RAY_KEYS = ('num_cpus', 'num_gpus', 'enable_object_spilling', 'object_store_size', 'enabled')
+SETUP_KEYS = (
+    'name',
+    'script',
+    'script_base_dir',
+    'script_base_path',
+    'args',
+    'timeout_s',
+    'retries',
+    'retry_on',
+    'resources',
+    'gpus',
+    'environment',
+    'delete_scratch',
+    'enabled',
+)
+ENTRY_KEYS = (
+    *SETUP_KEYS,
+    'matrix',
+    'ray',
+    'requirements',
+    'sink_data',
+    'object_store_size',
+    'gpu_mem_use_warning_threshold',
+    'gpu_stats_recorder',
+    'read_tasks',
+)
+_RESULTS_OPTION = 'benchmark_results_path'
+_SCRIPTS = 'scripts'
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the top of a configuration says for every entry."""
+
+    timeout_s: float
+    min_timeout_s: float | None
+    max_timeout_s: float | None
+    ray: Mapping[str, Value]
+    delete_scratch: bool
+    telemetry_interval_s: float
+    gpu_memory_warning: float | None
+    script_dir: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """How the texts of entries are resolved.
+
+    Attributes:
+        resolved: text -> text with the placeholders resolved that do not depend on the run.
+        check: raises a `UserError` about a placeholder that means nothing.
+        source: path of a part -> the file where it stands.
+    """
+
+    resolved: Any
+    check: Any
+    source: Any
+
+
+def read_entry(fields: Fields, defaults: Defaults, texts: Texts, *, is_setup: bool = False) -> Entry:
+    """Return an entry; what is wrong with it is noted."""
+    fields.check_known(SETUP_KEYS if is_setup else ENTRY_KEYS)
+    name = _name(fields)
+    script, path = _script(fields, defaults, texts)
+    reserved = {*RESERVED, _RESULTS_OPTION}
+    words = _words(fields, texts)
+    arguments = read_arguments(words, reserved)
+    return Entry(
+        name=name,
+        script=script,
+        script_path=path,
+        words=arguments.words,
+        params=arguments.params,
+        matrix=_matrix(fields, arguments.params),
+        timeout_s=_timeout(fields, defaults),
+        environment={key: str(value) for key, value in fields.mapping('environment').items()},
+        ray=_ray(fields, defaults),
+        requirements=read_requirements(fields),
+        delete_scratch=fields.flag('delete_scratch', defaults.delete_scratch),
+        telemetry_interval_s=telemetry_interval(fields, defaults.telemetry_interval_s),
+        gpu_memory_warning=fields.number(
+            'gpu_mem_use_warning_threshold', defaults.gpu_memory_warning, 0, 1
+        ),
+        read_tasks=fields.flag('read_tasks', False),
+        sink_data=tuple(dict(item.values) for item in fields.items('sink_data')),
+        gives_results=not is_setup,
+        place=fields.findings.config.place(fields.path),
+        **_requests(fields),
+    )
+
+
+def telemetry_interval(fields: Fields, default: float) -> float:
+    """Return the seconds between two samples, 0 for none."""
+    recorder = fields.within('gpu_stats_recorder')
+    recorder.check_known(['interval_s', 'enabled'])
+    interval = recorder.number('interval_s', default)
+    return default if interval is None else interval
+
+
+def ray_settings(fields: Fields) -> dict[str, Value]:
+    """Return a ``ray`` mapping: the numbers are logical, so none is held against the machine."""
+    ray = fields.within('ray')
+    ray.check_known(RAY_KEYS)
+    for name in ('num_cpus', 'num_gpus'):
+        ray.number(name, None)
+    ray.flag('enable_object_spilling', False)
+    return {key: value for key, value in ray.values.items() if key != 'enabled'}
+
+
+def _name(fields: Fields) -> str:
+    name = fields.text('name')
+    if not name:
+        fields.problem('it has no name')
+        return ''
+    try:
+        check_node_name(name)
+    except UserError:
+        fields.problem(
+            'a name may not contain dots, slashes or blanks, nor start with a hyphen: it is a '
+            'folder, and the prefix of matrix keys',
+            'name',
+        )
+    return name
+
+
+def _script(fields: Fields, defaults: Defaults, texts: Texts) -> tuple[str, str]:
+    script = fields.text('script')
+    if not script:
+        fields.problem('it has no script')
+        return '', ''
+    key = fields.first_of('script_base_dir', 'script_base_path')
+    base = fields.text(key) if key else defaults.script_dir
+    try:
+        shown, base = texts.resolved(script), texts.resolved(base) if base else None
+    except UserError as error:
+        fields.problem(str(error), 'script')
+        return script, ''
+    folder = os.path.dirname(os.path.abspath(texts.source((*fields.path, 'script'))))
+    places = [base] if base else [_SCRIPTS, '.']
+    candidates = [
+        os.path.normpath(os.path.join(folder, os.path.expanduser(place), os.path.expanduser(shown)))
+        for place in places
+    ]
+    path = next((path for path in candidates if os.path.isfile(path)), candidates[0])
+    if not os.path.isfile(path):
+        fields.problem(f'its script {path!r} does not exist', 'script')
+    elif not path.endswith('.py') and not os.access(path, os.X_OK):
+        fields.problem(f'its script {path!r} is no Python file and not executable', 'script')
+    return script, path
+
+
+def _words(fields: Fields, texts: Texts) -> list[str]:
+    try:
+        words = split_args(fields.values.get('args'), fields.owner)
+        for word in words:
+            texts.check(word)
+    except UserError as error:
+        owner = f'{fields.owner}: '
+        fields.problem(str(error).removeprefix(owner), 'args')
+        return []
+    return words
+
+
+def _matrix(fields: Fields, params: Collection[str]) -> Mapping[str, Any]:
+    matrix = fields.mapping('matrix')
+    return {param_name(key) if key.startswith('--') else key: matrix[key] for key in matrix}
+
+
+def _timeout(fields: Fields, defaults: Defaults) -> float:
+    seconds = fields.seconds('timeout_s', None)
+    key = 'timeout_s' if seconds is not None else 'name'
+    seconds = defaults.timeout_s if seconds is None else seconds
+    if defaults.max_timeout_s is not None and seconds > defaults.max_timeout_s:
+        fields.problem(
+            f'timeout_s {seconds:g} is above max_timeout_s {defaults.max_timeout_s:g}', key
+        )
+    return seconds
+
+
+def _ray(fields: Fields, defaults: Defaults) -> Mapping[str, Value] | None:
+    own = ray_settings(fields)
+    if fields.values.get('ray') is None and not defaults.ray:
+        return None
+    merged = {**defaults.ray, **own}
+    if fields.values.get('object_store_size') is not None:
+        merged['object_store_size'] = fields.values['object_store_size']
+    return merged
+
+
+def _requests(fields: Fields) -> dict[str, Any]:
+    """Return what the entry asks of the machine and of the run script."""
+    given: dict[str, Any] = {
+        'retries': fields.values.get('retries'),
+        'retry_on': fields.values.get('retry_on'),
+        'resources': fields.mapping('resources'),
+        'gpus': int(fields.number('gpus', 0) or 0),
+    }
+    try:
+        asked = coerce_resources(given['resources'], fields.owner)
+        attempt_rules(1, given['retries'], given['retry_on'], fields.owner)
+    except UserError as error:
+        fields.problem(str(error).removeprefix(f'{fields.owner}: '))
+        return {}
+    if given['gpus'] and asked.gpus and given['gpus'] != asked.gpus:
+        fields.problem('gpus and resources.gpus differ; keep one', 'gpus')
+    given['gpus'] = given['gpus'] or asked.gpus
+    return given

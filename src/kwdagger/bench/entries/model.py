@@ -1,0 +1,125 @@
+"""What a benchmark configuration asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from kwdagger.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPath:
+    """A folder of this machine under a name, and where a container sees it."""
+
+    name: str
+    host_path: str
+    container_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Files under a name: format -> path."""
+
+    name: str
+    formats: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSpec:
+    """Who is told of the session, and its own keys as they were written."""
+
+    name: str
+    options: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a metric has to come to, or the entry has failed.
+
+    Attributes:
+        min_value, max_value, exact_value: bounds, themselves allowed.
+        max_regression: how much worse than the baseline it may be: a share, or ``'10%'``.
+        relative_to: the entry of this session that is the baseline; None for its history.
+    """
+
+    metric: str
+    min_value: float | None = None
+    max_value: float | None = None
+    exact_value: Value = None
+    max_regression: float | str | None = None
+    relative_to: str | None = None
+
+    def as_mapping(self) -> dict[str, Value]:
+        """Return what is set."""
+        return {
+            item.name: getattr(self, item.name)
+            for item in fields(self)
+            if getattr(self, item.name) is not None
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One benchmark, or one data setup.
+
+    Attributes:
+        script: as it was written. script_path: where it is, absolute.
+        words, params: see `kwdagger.bench.entries.arguments.Arguments`.
+        matrix: values to sweep, in the language of a sweep's matrix, keys without the entry.
+        gpus: how many GPUs it needs to itself. resources: what else it asks of the machine.
+        gives_results: whether it is told where to leave its results.
+        place: `` in file.yaml line 7`` for messages.
+    """
+
+    name: str
+    script: str
+    script_path: str
+    words: tuple[str, ...] = ()
+    params: Mapping[str, Value] = field(default_factory=dict)
+    matrix: Mapping[str, Any] = field(default_factory=dict)
+    timeout_s: float | None = None
+    retries: int | None = None
+    retry_on: Any = None
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    gpus: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ray: Mapping[str, Value] | None = None
+    requirements: tuple[Requirement, ...] = ()
+    delete_scratch: bool = True
+    telemetry_interval_s: float = 1.0
+    gpu_memory_warning: float | None = None
+    read_tasks: bool = False
+    sink_data: tuple[Mapping[str, Value], ...] = ()
+    gives_results: bool = True
+    place: str = ''
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchConfig:
+    """A whole configuration.
+
+    Attributes:
+        results_dir: the root of the run directories and of the sessions' views.
+        replacements: placeholder, braces included -> text; what depends on the run is absent.
+        setups: what runs before the entries, one after the other.
+        session_stem: `time.strftime` format of a session's name in this generation; in UTC
+            where it ends so.
+        problems: everything that is wrong, one line each; nothing runs while there are any.
+    """
+
+    results_dir: str
+    artifacts_dir: str | None = None
+    entries: tuple[Entry, ...] = ()
+    setups: tuple[Entry, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
+    paths: tuple[NamedPath, ...] = ()
+    replacements: Mapping[str, str] = field(default_factory=dict)
+    sinks: tuple[SinkSpec, ...] = ()
+    session_name: str | None = None
+    session_stem: str = 'nightly-run__%Y-%m-%d__%H-%M-%S'
+    reason: str | None = None
+    viewer_url: str | None = None
+    warnings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
