@@ -13,13 +13,18 @@ VERBS = {
     'status': 'show what became of a sweep, what runs now, why things failed',
     'aggregate': 'turn finished runs into tables and a report',
     'accept': 'mark finished results that are out of date as current',
+    'bench': 'benchmark sessions: run, check, list',
     'cancel': 'end what runs and what is queued under a results folder',
     'llm': 'benchmarks, load tests and batches for language-model servers',
     'session': 'what single schedule calls did: told again to trackers, files and chats',
     'prune': 'list, and remove, runs that no given matrix reaches any more',
 }
 
-_MODULES = {'llm': 'kwdagger.llm.command', 'session': 'kwdagger.session.command'}
+_MODULES = {
+    'bench': 'kwdagger.bench.command',
+    'llm': 'kwdagger.llm.command',
+    'session': 'kwdagger.session.command',
+}
 
 
 def usage() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ from kwdagger.sessions.choices import (
 from kwdagger.sessions.export import export_script
 from kwdagger.sessions.handout import Survey, new_reader, survey_plan
 from kwdagger.sessions.planning import make_plan
+from kwdagger.sessions.progress import ProgressView
 from kwdagger.sessions.run import RunEnd, RunOptions, planned_queue, run_plan
 from kwdagger.sessions.session import (
     check_session_name,
@@ -273,8 +274,18 @@ def export(prepared: Prepared, config: Mapping[str, Any]) -> int:
     return 0
 
 
-def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
-    """Record the session, run, and print how it ended."""
+def execute(
+    prepared: Prepared,
+    config: Mapping[str, Any],
+    facts: Mapping[str, Any] | None = None,
+    new_view: Callable[[int], ProgressView] | None = None,
+) -> RunEnd:
+    """Record the session, run, and print how it ended.
+
+    Args:
+        facts: what else the session's record holds.
+        new_view: number of jobs -> what shows them while they run.
+    """
     refuse_problems(prepared)
     plan, survey = prepared.plan, settle_earlier(prepared, config)
     options = run_options(config, prepared.request, plan, survey)
@@ -292,6 +303,7 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
             'backend': config['backend'],
             'root_dpath': os.fspath(config['root_dpath']),
             'named': config['session'] is not None,
+            **(facts or {}),
         },
     )
     quiet = bool(config['quiet'])
@@ -303,7 +315,8 @@ def execute(prepared: Prepared, config: Mapping[str, Any]) -> RunEnd:
                 new_reader(),
                 session,
                 options,
-                lambda total: progress_view(total, quiet or config['monitor'] == 'none'),
+                new_view
+                or (lambda total: progress_view(total, quiet or config['monitor'] == 'none')),
                 plan_text.print_text if not quiet else lambda text: None,
             )
         sinks.end(end.exit_code, left=end.handover is not None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -17,26 +16,18 @@ from kwdagger.values import Value
 RESULTS_FILE = 'results.json'
 RESULTS_DIR = 'benchmark_results'
 RESULTS_OPTION = '--benchmark-results-path'
-ENTRY_DIR = ('{session_entry_dir}', '{session}')
-"""Placeholders for the run directory."""
-
 _PYTHON = os.path.basename(sys.executable)
-_BRACES = re.compile(r'\{[^{}\s]+\}')
 
 
 class ScriptNode(kwdagger.ProcessNode):
     """A script that is measured: one entry of a benchmark configuration, or a data setup.
 
     The parameters ``script`` and ``arguments`` hold what was written; options with a value are
-    parameters of their own. Placeholders in them are resolved in the command alone, so a run's
-    id is the same wherever the data lie.
+    parameters of their own.
 
     Attributes:
         script_path: where the script is.
         job: fields of `JobSpec` that the entry gives its helper, but for those of one run.
-        replacements: placeholder, braces included -> text.
-        baselines: entries of the same session whose results requirements refer to; each is
-            the input ``after_<entry>``.
     """
 
     out_paths = {'results': RESULTS_FILE}
@@ -44,21 +35,22 @@ class ScriptNode(kwdagger.ProcessNode):
     algo_params = {'script': None, 'arguments': None}
     allow_extra_params = True
     repeat = 'session'
-    extra_node_spec_keys = ('script_path', 'job', 'replacements')
+    extra_node_spec_keys = ('script_path', 'job')
     script_path: str = ''
     job: Mapping[str, Any] = {}
-    replacements: Mapping[str, str] = {}
 
     @property
     def command(self) -> str:
         """The helper, what it has to know, and behind ``--`` the program."""
-        helper = f'{shlex.quote(_PYTHON)} -m kwdagger.bench.job {shlex.quote(self._spec().to_text())}'
+        helper = (
+            f'{shlex.quote(_PYTHON)} -m kwdagger.bench.job {shlex.quote(self._spec().to_text())}'
+        )
         return f'{helper} \\\n    -- {self.program}'
 
     @property
     def program(self) -> str:
         """The script and its arguments as shell text."""
-        words = [self._replaced(word) for word in self._words()]
+        words = self._words()
         if self.job.get('kind') != 'data_setup' and not any(map(_is_results_option, words)):
             words += [RESULTS_OPTION, self._in_run_dir(RESULTS_DIR)]
         starter = [_PYTHON] if self.script_path.endswith('.py') else []
@@ -69,7 +61,7 @@ class ScriptNode(kwdagger.ProcessNode):
 
     def _options(self) -> dict[str, Value]:
         """Return the parameters that are options of the script."""
-        config = {**self._job.explicit, **self.final_algo_config}
+        config = self.final_config
         own = {'script', 'arguments', *self.inputs, *self.outputs}
         return {name: value for name, value in config.items() if name not in own}
 
@@ -85,20 +77,12 @@ class ScriptNode(kwdagger.ProcessNode):
 
     def _results_path(self) -> str:
         """Return where the script leaves its results: what its arguments say, or the usual."""
-        words = [self._replaced(word) for word in self._words()]
+        words = self._words()
         for word, after in zip(words, [*words[1:], ''], strict=True):
             if _is_results_option(word):
                 _, equals, path = word.partition('=')
                 return os.path.abspath(path if equals else after)
         return self._in_run_dir(RESULTS_DIR)
-
-    def _replaced(self, word: str) -> str:
-        def text(match: re.Match[str]) -> str:
-            if match[0] in ENTRY_DIR:
-                return self._in_run_dir('.')
-            return self.replacements.get(match[0], match[0])
-
-        return _BRACES.sub(text, word)
 
     def _in_run_dir(self, name: str) -> str:
         return os.path.normpath(os.path.join(os.path.abspath(self._job.rundir), name))

@@ -30,6 +30,7 @@ class Counts:
     held: int = 0  # held back, cancelled, or run by someone else
     running: dict[str, float] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)  # why a job did not run
+    states: dict[str, str] = field(default_factory=dict)  # what is known of each job, in order
 
     @property
     def ended(self) -> int:
@@ -125,11 +126,13 @@ def _count(event: Mapping[str, Any], counts: Counts) -> str | None:
     name = str(event.get('job'))
     if event.get('event') == 'started':
         counts.running[name] = time.monotonic()
+        counts.states[name] = 'running'
         return None
     if event.get('event') != 'finished':
         return None
     counts.running.pop(name, None)
     state = event.get('state')
+    counts.states[name] = str(state)
     if state == 'passed':
         counts.done += 1
         return None

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kwdagger.bench.entries.arguments import param_name, read_arguments, split_args
-from kwdagger.bench.entries.fields import Fields
+from kwdagger.bench.entries.arguments import read_arguments, split_args
+from kwdagger.bench.entries.fields import Fields, Path
 from kwdagger.bench.entries.model import Entry
 from kwdagger.bench.entries.requirements import read_requirements
 from kwdagger.errors import UserError
 from kwdagger.pipeline.pipeline import check_node_name
 from kwdagger.pipeline.resources import attempt_rules, coerce_resources
+from kwdagger.specs.configs.loading import LoadedConfig
+from kwdagger.specs.configs.located import found
+from kwdagger.specs.placeholders import Placeholders
 from kwdagger.values import Value
 
 RESERVED = ('script', 'arguments', 'results')
@@ -66,20 +69,20 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """How the texts of entries are resolved.
+    """How the texts of entries are resolved, and in which file a part stands."""
 
-    Attributes:
-        resolved: text -> text with the placeholders resolved that do not depend on the run.
-        check: raises a `UserError` about a placeholder that means nothing.
-        source: path of a part -> the file where it stands.
-    """
+    placeholders: Placeholders
+    config: LoadedConfig
 
-    resolved: Any
-    check: Any
-    source: Any
+    def folder(self, path: Path) -> str:
+        """Return the folder of the file in which a part of the configuration stands."""
+        part = next(found(self.config.tree, path), self.config.tree)
+        return os.path.dirname(os.path.abspath(part.source))
 
 
-def read_entry(fields: Fields, defaults: Defaults, texts: Texts, *, is_setup: bool = False) -> Entry:
+def read_entry(
+    fields: Fields, defaults: Defaults, texts: Texts, *, is_setup: bool = False
+) -> Entry:
     """Return an entry; what is wrong with it is noted."""
     fields.check_known(SETUP_KEYS if is_setup else ENTRY_KEYS)
     name = _name(fields)
@@ -93,7 +96,7 @@ def read_entry(fields: Fields, defaults: Defaults, texts: Texts, *, is_setup: bo
         script_path=path,
         words=arguments.words,
         params=arguments.params,
-        matrix=_matrix(fields, arguments.params),
+        matrix=fields.mapping('matrix'),
         timeout_s=_timeout(fields, defaults),
         environment={key: str(value) for key, value in fields.mapping('environment').items()},
         ray=_ray(fields, defaults),
@@ -153,11 +156,11 @@ def _script(fields: Fields, defaults: Defaults, texts: Texts) -> tuple[str, str]
     key = fields.first_of('script_base_dir', 'script_base_path')
     base = fields.text(key) if key else defaults.script_dir
     try:
-        shown, base = texts.resolved(script), texts.resolved(base) if base else None
+        shown, base = (texts.placeholders.resolved(text) if text else '' for text in (script, base))
     except UserError as error:
         fields.problem(str(error), 'script')
         return script, ''
-    folder = os.path.dirname(os.path.abspath(texts.source((*fields.path, 'script'))))
+    folder = texts.folder((*fields.path, 'script'))
     places = [base] if base else [_SCRIPTS, '.']
     candidates = [
         os.path.normpath(os.path.join(folder, os.path.expanduser(place), os.path.expanduser(shown)))
@@ -174,18 +177,12 @@ def _script(fields: Fields, defaults: Defaults, texts: Texts) -> tuple[str, str]
 def _words(fields: Fields, texts: Texts) -> list[str]:
     try:
         words = split_args(fields.values.get('args'), fields.owner)
-        for word in words:
-            texts.check(word)
     except UserError as error:
-        owner = f'{fields.owner}: '
-        fields.problem(str(error).removeprefix(owner), 'args')
+        fields.problem(str(error).removeprefix(f'{fields.owner}: '), 'args')
         return []
+    for problem in texts.placeholders.problems(words):
+        fields.problem(problem, 'args')
     return words
-
-
-def _matrix(fields: Fields, params: Collection[str]) -> Mapping[str, Any]:
-    matrix = fields.mapping('matrix')
-    return {param_name(key) if key.startswith('--') else key: matrix[key] for key in matrix}
 
 
 def _timeout(fields: Fields, defaults: Defaults) -> float:

@@ -6,16 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from kwdagger.specs.named_paths import NamedPath
+from kwdagger.specs.placeholders import Placeholders
 from kwdagger.values import Value
-
-
-@dataclass(frozen=True, slots=True)
-class NamedPath:
-    """A folder of this machine under a name, and where a container sees it."""
-
-    name: str
-    host_path: str
-    container_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +95,7 @@ class BenchConfig:
 
     Attributes:
         results_dir: the root of the run directories and of the sessions' views.
-        replacements: placeholder, braces included -> text; what depends on the run is absent.
+        placeholders: what the placeholders in its texts stand for.
         setups: what runs before the entries, one after the other.
         session_stem: `time.strftime` format of a session's name in this generation; in UTC
             where it ends so.
@@ -115,7 +108,7 @@ class BenchConfig:
     setups: tuple[Entry, ...] = ()
     datasets: tuple[Dataset, ...] = ()
     paths: tuple[NamedPath, ...] = ()
-    replacements: Mapping[str, str] = field(default_factory=dict)
+    placeholders: Placeholders = field(default_factory=Placeholders)
     sinks: tuple[SinkSpec, ...] = ()
     session_name: str | None = None
     session_stem: str = 'nightly-run__%Y-%m-%d__%H-%M-%S'

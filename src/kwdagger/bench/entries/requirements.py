@@ -65,5 +65,7 @@ def _share(fields: Fields) -> Value:
 def _relative_to(fields: Fields, given: list[str]) -> str | None:
     name = fields.text('relative_to')
     if name is not None and 'max_regression' not in given:
-        fields.problem('relative_to says what max_regression is held against; give it', 'relative_to')
+        fields.problem(
+            'relative_to says what max_regression is held against; give it', 'relative_to'
+        )
     return name

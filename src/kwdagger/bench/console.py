@@ -1,0 +1,66 @@
+"""What a benchmark session says while it runs: a block of lines for each entry."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kwdagger.plan.job import Job
+from kwdagger.rundir.layout import RunDirectory
+from kwdagger.rundir.status import read_status
+from kwdagger.sessions.progress import Counts
+
+_STEP = '    '
+
+
+@dataclass(slots=True)
+class EntryLines:
+    """A progress view: an entry's start, its command, how it ended, where its logs are.
+
+    Attributes:
+        jobs: process id -> job. places: process id -> where people find its directory.
+    """
+
+    jobs: Mapping[str, Job]
+    places: Mapping[str, str]
+    say: Callable[[str], None]
+    _begun: set[str] = field(default_factory=set)
+    _ended: set[str] = field(default_factory=set)
+
+    def update(self, counts: Counts, failures: Sequence[str]) -> None:
+        """Say what began and what ended since the last call."""
+        for name, state in counts.states.items():
+            job = self.jobs.get(name)
+            if job is None:
+                continue
+            if name not in self._begun:
+                self._begun.add(name)
+                self._begin(name, job, state)
+            if state != 'running' and name not in self._ended:
+                self._ended.add(name)
+                self._end(name, job, state, counts.reasons.get(name, ''))
+
+    def close(self, counts: Counts) -> None:
+        """Say what the last events were."""
+        self.update(counts, ())
+
+    def _begin(self, name: str, job: Job, state: str) -> None:
+        self.say(f'{_STEP}Running {self._called(name, job)}')
+        program = getattr(job.node.bound_to(job), 'program', job.command)
+        self.say(f'{_STEP * 2}Running command {program}')
+
+    def _end(self, name: str, job: Job, state: str, reason: str) -> None:
+        status = read_status(RunDirectory(os.path.abspath(job.rundir)).status_path)
+        seconds = status.wall_seconds if status is not None else None
+        took = f' in {seconds:.1f} seconds' if seconds is not None else ''
+        word = 'Succeeded' if state == 'passed' else 'Failed'
+        why = '' if state in ('passed', 'failed') else f' ({reason or state})'
+        self.say(f'{_STEP * 2}{self._called(name, job)}: Run {word}{took}{why}')
+        self.say(f'{_STEP * 2}Logs found in {self.places.get(name, job.rundir)}')
+
+    def _called(self, name: str, job: Job) -> str:
+        return os.path.basename(self.places.get(name, '')) if self._is_single(job) else name
+
+    def _is_single(self, job: Job) -> bool:
+        return sum(other.node.name == job.node.name for other in self.jobs.values()) == 1

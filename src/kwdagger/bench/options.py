@@ -1,0 +1,130 @@
+"""Options that the verbs of ``kwdagger bench`` share, and the configuration that they name."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import scriptconfig as scfg
+
+from kwdagger.bench.entries.model import BenchConfig, Entry
+from kwdagger.bench.entries.reading import read_bench
+from kwdagger.bench.selection import exactly, selected
+from kwdagger.bench.sweep import with_baselines
+from kwdagger.errors import InvalidType, InvalidValue
+from kwdagger.specs.configs.loading import load_config
+from kwdagger.specs.named_paths import is_container
+from kwdagger.specs.options import OptionsConfig, as_list
+from kwdagger.specs.text_files import read_text_file
+from kwdagger.specs.yaml_text import load_yaml
+
+_DEFERRED = ('sinks', 'mlflow', 'wandb', 'slack')
+"""Keys whose variables are filled in when a sink is made, so that no secret is recorded."""
+
+
+class BenchOptions(OptionsConfig):
+    """Which configuration, and which of its entries."""
+
+    config = scfg.Value(
+        None, type=str, help='YAML file; give it several times to merge files, later ones win'
+    )
+    matrix = scfg.Value(None, type=str, help='the same as --config, with --datasets')
+    datasets = scfg.Value(None, type=str, help='JSON or YAML file: name -> format -> path')
+    results_dir = scfg.Value(None, type=str, help='where results go, whatever the files say')
+    entries = scfg.Value(
+        None, type=str, help="run these: parts of names, as in 'foo and not (bar or baz)'"
+    )
+    entries_exact = scfg.Value(None, type=str, help='run these: whole names, as in foo,bar')
+    strict_config_check = scfg.Value(
+        False, isflag=True, help='refuse environment variables that are not set'
+    )
+
+
+def repeated(argv: Any, *names: str) -> Any:
+    """Return a command line in which options given several times hold all their values."""
+    words = sys.argv[1:] if argv is True else argv
+    if not isinstance(words, (list, tuple)):
+        return argv
+    values: dict[str, list[str]] = {name: [] for name in names}
+    kept: list[str] = []
+    following = iter(words)
+    for word in following:
+        option, equals, value = str(word).partition('=')
+        name = option.removeprefix('--').replace('-', '_')
+        if not option.startswith('--') or name not in values:
+            kept.append(word)
+            continue
+        if not equals:
+            given = next(following, None)
+            if given is None:
+                raise InvalidValue(f'{option} needs a value')
+            value = given
+        values[name].append(value)
+    return [*kept, *(f'--{name}={json.dumps(given)}' for name, given in values.items() if given)]
+
+
+def read_config(options: Mapping[str, Any]) -> BenchConfig:
+    """Return the configuration that the options name, with everything that is wrong with it.
+
+    Raises:
+        UserError: no file is named, or one cannot be read as a configuration at all.
+    """
+    paths = [*as_list(options['matrix']), *as_list(options['config'])]
+    if not paths:
+        raise InvalidValue('no configuration: name one with --config (or --matrix and --datasets)')
+    loaded = load_config(
+        paths,
+        environ=os.environ,
+        strict_env=bool(options['strict_config_check']),
+        deferred=_DEFERRED,
+    )
+    if options['results_dir'] is not None:
+        loaded.mapping['results_dir'] = options['results_dir']
+        _without_paths_of_results(loaded.mapping)
+    return read_bench(
+        loaded,
+        _datasets(options['datasets']),
+        is_matrix=options['matrix'] is not None,
+        in_container=is_container(),
+    )
+
+
+def _without_paths_of_results(mapping: dict[Any, Any]) -> None:
+    mapping.pop('results_path', None)
+    if isinstance(mapping.get('paths'), list):
+        mapping['paths'] = [
+            path
+            for path in mapping['paths']
+            if not (isinstance(path, Mapping) and path.get('name') == 'results_path')
+        ]
+
+
+def _datasets(path: str | None) -> Mapping[str, Any] | None:
+    if path is None:
+        return None
+    found = load_yaml(read_text_file(os.path.expanduser(path), 'datasets'), path)
+    if isinstance(found, Mapping) and set(found) == {'datasets'}:
+        found = found['datasets']
+    if not isinstance(found, Mapping):
+        raise InvalidType(f'{path}: datasets are a mapping of names to formats to paths')
+    return found
+
+
+def chosen_entries(config: BenchConfig, options: Mapping[str, Any]) -> list[Entry]:
+    """Return the entries to run, those included that others are held against.
+
+    Raises:
+        UserError: the selection is wrong, or selects nothing.
+    """
+    names = [entry.name for entry in config.entries]
+    expression, exact = options['entries'], options['entries_exact']
+    if expression is not None and exact is not None:
+        raise InvalidValue('--entries and --entries-exact exclude each other')
+    if expression is not None:
+        names = selected(names, expression)
+    elif exact is not None:
+        names = exactly(names, as_list(exact))
+    return with_baselines(config.entries, names)

@@ -1,0 +1,172 @@
+"""Entries -> the parameters of a schedule call: a pipeline as data, and its rows.
+
+What comes out is a plain ``--params`` mapping; there is no other way from here to a run.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from kwdagger.bench.entries.model import BenchConfig, Entry
+from kwdagger.bench.job_spec import JobSpec
+from kwdagger.errors import InvalidValue
+from kwdagger.matrix import expand
+from kwdagger.values import Value
+
+_NODE_CLASS = 'kwdagger.bench.nodes.ScriptNode'
+_OWN_KEY = '__'
+
+
+def sweep_of(config: BenchConfig, entries: Sequence[Entry]) -> dict[str, Any]:
+    """Return the parameters of a schedule call that runs `entries` after the data setups."""
+    setups = list(config.setups)
+    last = setups[-1:]
+    nodes: dict[str, Any] = {}
+    edges: list[str] = []
+    for setup, before in zip(setups, [None, *setups], strict=False):
+        _add(nodes, edges, setup, [before.name] if before else [], config)
+    for entry in entries:
+        baselines = [rule.relative_to for rule in entry.requirements if rule.relative_to]
+        after = [*(setup.name for setup in last), *dict.fromkeys(baselines)]
+        _add(nodes, edges, entry, after, config)
+    pipeline: dict[str, Any] = {'nodes': nodes}
+    if edges:
+        pipeline['edges'] = edges
+    return {'pipeline': pipeline, 'include': _rows([*setups, *entries])}
+
+
+def with_baselines(entries: Iterable[Entry], chosen: Iterable[str]) -> list[Entry]:
+    """Return the chosen entries and those that their requirements are relative to, in order."""
+    by_name = {entry.name: entry for entry in entries}
+    wanted: list[str] = []
+    waiting = list(chosen)
+    while waiting:
+        name = waiting.pop()
+        if name in by_name and name not in wanted:
+            wanted.append(name)
+            waiting += [rule.relative_to or '' for rule in by_name[name].requirements]
+    return [entry for name, entry in by_name.items() if name in wanted]
+
+
+def _add(
+    nodes: dict[str, Any], edges: list[str], entry: Entry, after: Sequence[str], config: BenchConfig
+) -> None:
+    node: dict[str, Any] = {
+        'class': _NODE_CLASS,
+        'algo_params': {
+            'script': entry.script,
+            'arguments': list(entry.words),
+            **dict.fromkeys(_swept(entry)),
+            **entry.params,
+        },
+        'script_path': entry.script_path,
+        'code_paths': [entry.script_path],
+        'job': _job(entry, config),
+    }
+    if after:
+        node['in_paths'] = [f'after_{name}' for name in after]
+        edges.extend(f'{name}.results -> {entry.name}.after_{name}' for name in after)
+    resources = {**entry.resources, **({'gpus': entry.gpus} if entry.gpus else {})}
+    optional = {
+        'placeholders': config.placeholders.meanings(entry_texts(entry)),
+        'timeout': entry.timeout_s,
+        'retries': entry.retries,
+        'retry_on': entry.retry_on,
+        'resources': resources,
+        'environment': dict(entry.environment),
+    }
+    node.update({key: value for key, value in optional.items() if value not in (None, {})})
+    nodes[entry.name] = node
+
+
+def _job(entry: Entry, config: BenchConfig) -> dict[str, Any]:
+    """Return the fields of the helper's specification that are not the defaults."""
+    given = {
+        'kind': 'entry' if entry.gives_results else 'data_setup',
+        'requirements': [requirement.as_mapping() for requirement in entry.requirements],
+        'ray': None if entry.ray is None else dict(entry.ray),
+        'gpus': entry.gpus,
+        'delete_scratch': entry.delete_scratch,
+        'timeout_s': entry.timeout_s,
+        'telemetry_interval_s': entry.telemetry_interval_s,
+        'gpu_memory_warning': entry.gpu_memory_warning,
+        'read_tasks': entry.read_tasks,
+        'sink_data': [dict(item) for item in entry.sink_data],
+        'artifacts_dir': config.artifacts_dir,
+    }
+    default = JobSpec(name='', run_dir='')
+    return {
+        key: value
+        for key, value in given.items()
+        if value != getattr(default, key) and value not in ([], ())
+    }
+
+
+def _rows(entries: Iterable[Entry]) -> list[dict[str, Value]]:
+    """Return rows in which each entry takes its own points one after the other.
+
+    Entries do not multiply: one that has fewer points than another repeats its first, and
+    equal work is one job.
+    """
+    own = [entry_rows(entry) for entry in entries]
+    count = max(map(len, own), default=0)
+    numbered = (
+        [rows[min(number, len(rows)) % len(rows)] for rows in own] for number in range(count)
+    )
+    return [dict(itertools.chain.from_iterable(row.items() for row in rows)) for rows in numbered]
+
+
+def entry_rows(entry: Entry) -> list[dict[str, Value]]:
+    """Return the points of an entry's ``matrix``, one of nothing where it has none.
+
+    Raises:
+        UserError: the matrix has the wrong shape, or no point.
+    """
+    if not entry.matrix:
+        return [{}]
+    rows = expand({'matrix': _prefixed(entry.matrix, f'{entry.name}.')})
+    if not rows:
+        raise InvalidValue('its matrix has no points')
+    return rows
+
+
+def entry_texts(entry: Entry) -> list[str]:
+    """Return the texts of an entry in which placeholders may stand."""
+    swept = [value for row in entry_rows(entry) for value in row.values()]
+    return list(_texts([list(entry.words), list(entry.params.values()), swept]))
+
+
+def _texts(value: Value) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _swept(entry: Entry) -> list[str]:
+    keys = itertools.chain.from_iterable(entry_rows(entry))
+    names = dict.fromkeys(key.removeprefix(f'{entry.name}.') for key in keys)
+    return [name for name in names if not name.startswith(_OWN_KEY)]
+
+
+def _prefixed(matrix: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return a matrix with its keys behind the entry's name, also in includes and groups."""
+    return dict(_prefixed_items(matrix, prefix))
+
+
+def _prefixed_items(matrix: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in matrix.items():
+        is_group = key in ('include', 'exclude') or key.startswith('submatrices')
+        if is_group and isinstance(value, list):
+            rows = [
+                _prefixed(item, prefix) if isinstance(item, Mapping) else item for item in value
+            ]
+            yield key, rows
+        elif is_group or key.startswith(prefix):
+            yield key, value
+        else:
+            name = key.removeprefix('--')
+            yield prefix + (name if name.startswith(_OWN_KEY) else name.replace('-', '_')), value
