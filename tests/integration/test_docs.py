@@ -34,6 +34,7 @@ import pytest
 import kwdagger.__main__ as main_command
 from kwdagger.__main__ import main
 from kwdagger.analysis.query import evaluate
+from kwdagger.bench import command as bench_command
 from kwdagger.errors import UserError
 from kwdagger.llm import command as llm_command
 from kwdagger.llm.testserver.embedded import running_server
@@ -219,8 +220,10 @@ def test_every_page_is_on_the_map():
     assert [page for page in PAGES if page not in linked and page.name != 'index.rst'] == []
 
 
-VERBS = [*(verb for verb in main_command.VERBS if verb not in ('llm', 'session'))]
+_FOLDERS = ('bench', 'llm', 'session')
+VERBS = [*(verb for verb in main_command.VERBS if verb not in _FOLDERS)]
 VERBS += [f'session.{verb}' for verb in session_command.VERBS]
+VERBS += [f'bench.{verb}' for verb in bench_command.VERBS]
 VERBS += [f'llm.{verb}' for verb in llm_command.VERBS]
 
 

@@ -107,7 +107,7 @@ def plan_once(
     config: BenchConfig, entries: list[Entry], options: Mapping[str, Any], session: str
 ) -> tuple[schedule.Prepared, schedule.ScheduleEvaluationConfig]:
     """Return the plan of a session, checked, and the schedule call that it belongs to."""
-    passed_on = ('backend', 'workers', 'devices', 'slurm_options', 'rerun', 'quiet')
+    passed_on = ('backend', 'workers', 'devices', 'slurm_options', 'rerun', 'quiet', 'sink')
     call = schedule.ScheduleEvaluationConfig(
         params=sweep_of(config, entries),
         root_dpath=config.results_dir,

@@ -6,17 +6,15 @@ What comes out is a plain ``--params`` mapping; there is no other way from here 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kwdagger.bench.entries.model import BenchConfig, Entry
+from kwdagger.bench.entries.points import entry_rows, entry_texts, swept_names
 from kwdagger.bench.job_spec import JobSpec
-from kwdagger.errors import InvalidValue
-from kwdagger.matrix import expand
 from kwdagger.values import Value
 
 _NODE_CLASS = 'kwdagger.bench.nodes.ScriptNode'
-_OWN_KEY = '__'
 
 
 def sweep_of(config: BenchConfig, entries: Sequence[Entry]) -> dict[str, Any]:
@@ -34,7 +32,10 @@ def sweep_of(config: BenchConfig, entries: Sequence[Entry]) -> dict[str, Any]:
     pipeline: dict[str, Any] = {'nodes': nodes}
     if edges:
         pipeline['edges'] = edges
-    return {'pipeline': pipeline, 'include': _rows([*setups, *entries])}
+    sweep: dict[str, Any] = {'pipeline': pipeline, 'include': _rows([*setups, *entries])}
+    if config.sinks:
+        sweep['sinks'] = [{'name': sink.name, **sink.options} for sink in config.sinks]
+    return sweep
 
 
 def with_baselines(entries: Iterable[Entry], chosen: Iterable[str]) -> list[Entry]:
@@ -58,7 +59,7 @@ def _add(
         'algo_params': {
             'script': entry.script,
             'arguments': list(entry.words),
-            **dict.fromkeys(_swept(entry)),
+            **dict.fromkeys(swept_names(entry)),
             **entry.params,
         },
         'script_path': entry.script_path,
@@ -116,57 +117,3 @@ def _rows(entries: Iterable[Entry]) -> list[dict[str, Value]]:
         [rows[min(number, len(rows)) % len(rows)] for rows in own] for number in range(count)
     )
     return [dict(itertools.chain.from_iterable(row.items() for row in rows)) for rows in numbered]
-
-
-def entry_rows(entry: Entry) -> list[dict[str, Value]]:
-    """Return the points of an entry's ``matrix``, one of nothing where it has none.
-
-    Raises:
-        UserError: the matrix has the wrong shape, or no point.
-    """
-    if not entry.matrix:
-        return [{}]
-    rows = expand({'matrix': _prefixed(entry.matrix, f'{entry.name}.')})
-    if not rows:
-        raise InvalidValue('its matrix has no points')
-    return rows
-
-
-def entry_texts(entry: Entry) -> list[str]:
-    """Return the texts of an entry in which placeholders may stand."""
-    swept = [value for row in entry_rows(entry) for value in row.values()]
-    return list(_texts([list(entry.words), list(entry.params.values()), swept]))
-
-
-def _texts(value: Value) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (list, dict)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)
-
-
-def _swept(entry: Entry) -> list[str]:
-    keys = itertools.chain.from_iterable(entry_rows(entry))
-    names = dict.fromkeys(key.removeprefix(f'{entry.name}.') for key in keys)
-    return [name for name in names if not name.startswith(_OWN_KEY)]
-
-
-def _prefixed(matrix: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return a matrix with its keys behind the entry's name, also in includes and groups."""
-    return dict(_prefixed_items(matrix, prefix))
-
-
-def _prefixed_items(matrix: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in matrix.items():
-        is_group = key in ('include', 'exclude') or key.startswith('submatrices')
-        if is_group and isinstance(value, list):
-            rows = [
-                _prefixed(item, prefix) if isinstance(item, Mapping) else item for item in value
-            ]
-            yield key, rows
-        elif is_group or key.startswith(prefix):
-            yield key, value
-        else:
-            name = key.removeprefix('--')
-            yield prefix + (name if name.startswith(_OWN_KEY) else name.replace('-', '_')), value

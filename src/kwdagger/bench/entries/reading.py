@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,8 +16,9 @@ from kwdagger.bench.entries.entry_reading import (
     read_entry,
     telemetry_interval,
 )
-from kwdagger.bench.entries.fields import Fields, Findings
+from kwdagger.bench.entries.fields import Fields, Findings, Path
 from kwdagger.bench.entries.model import BenchConfig, Dataset, Entry, SinkSpec
+from kwdagger.bench.entries.points import entry_texts, misspelt_names
 from kwdagger.errors import UserError
 from kwdagger.specs.configs.loading import LoadedConfig
 from kwdagger.specs.named_paths import NamedPath
@@ -85,7 +88,12 @@ def read_bench(
     setups = tuple(
         read_entry(item, defaults, texts, is_setup=True) for item in top.items('data_setups')
     )
-    entries = tuple(read_entry(item, defaults, texts) for item in top.items('entries'))
+    entries = tuple(
+        read_entry(item, defaults, texts) for item in _named(top.items('entries'), 'entry')
+    )
+    for key, listed_entries in (('data_setups', setups), ('entries', entries)):
+        for index, entry in enumerate(listed_entries):
+            _check_points(findings, entry, (key, index), placeholders)
     _check_names(findings, entries, setups)
     _check_relations(findings, entries)
     session = top.within('session')
@@ -108,6 +116,14 @@ def read_bench(
         warnings=tuple(findings.warnings),
         problems=tuple(findings.problems),
     )
+
+
+def _named(items: Iterable[Fields], kind: str) -> Iterable[Fields]:
+    """Yield the items, called by their names in messages."""
+    for number, item in enumerate(items, start=1):
+        name = item.values.get('name')
+        item.owner = f'{kind} {number}' if name is None else f'{kind} {name!r}'
+        yield item
 
 
 def _placeholders(
@@ -232,6 +248,34 @@ def _sinks(top: Fields) -> Iterable[SinkSpec]:
 
 def _options(values: Mapping[Any, Value]) -> dict[str, Value]:
     return {str(key): value for key, value in values.items() if key not in ('name', 'enabled')}
+
+
+def _check_points(findings: Findings, entry: Entry, path: Path, placeholders: Placeholders) -> None:
+    """Note what is wrong with an entry's matrix and with the datasets that it uses."""
+    owner = f'{"entry" if entry.gives_results else "data setup"} {entry.name!r}'
+    try:
+        problems = misspelt_names(entry)
+        texts = entry_texts(entry)
+    except UserError as error:
+        findings.problem(f'{owner}: {error}', (*path, 'matrix'))
+        return
+    own = placeholders.problems(set(texts) - {*entry.words, *map(str, entry.params.values())})
+    for problem in [*problems, *own]:
+        findings.problem(f'{owner}: {problem}', (*path, 'matrix'))
+    for text in missing_datasets(texts, placeholders):
+        findings.problem(f'{owner}: {text}', (*path, 'args'))
+
+
+def missing_datasets(texts: Iterable[str], placeholders: Placeholders) -> list[str]:
+    """Return which datasets that these texts name are not there; addresses are not looked at."""
+    missing = []
+    for text in texts:
+        with contextlib.suppress(UserError):
+            for name, path in placeholders.meanings([text]).items():
+                is_file = name.startswith('{dataset:') and '://' not in path
+                if is_file and not glob.glob(os.path.expanduser(path)):
+                    missing.append(f'{name!r} is {path!r}, which does not exist')
+    return missing
 
 
 def _check_names(findings: Findings, entries: Iterable[Entry], setups: Iterable[Entry]) -> None:
