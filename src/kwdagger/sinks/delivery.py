@@ -81,7 +81,8 @@ class Delivery:
                 if pause is not None:
                     return pause
             self._at = end
-            if len(self._unflushed) >= _FLUSH_EVERY and (pause := self._flush(last)) is not None:
+            is_full = len(self._unflushed) >= _FLUSH_EVERY and not self._state.whole
+            if is_full and (pause := self._flush(last)) is not None:
                 return pause
         pause = self._flush(last)
         if pause is None and self._state.missed:
@@ -95,8 +96,6 @@ class Delivery:
         self._unflushed = []
 
     def _tell(self, event: Event, end: int, last: bool) -> float | None:
-        if event.kind == SESSION_FINISHED and (pause := self._flush(last)) is not None:
-            return pause
         try:
             self._call(event)
         except UserError as error:
@@ -109,7 +108,16 @@ class Delivery:
         else:
             self._tries = self._lost = 0
             self._took(end)
+            if event.kind == SESSION_FINISHED and not self._state.whole:
+                return self._closed(last)
         return None
+
+    def _closed(self, last: bool) -> float | None:
+        """Begin anew with a new sink, should anybody go on with the session."""
+        pause = self._flush(last)
+        if pause is None:
+            self._sink = None
+        return pause
 
     def _call(self, event: Event) -> None:
         if event.kind == CALL_FINISHED or event.payload.get('found'):
@@ -123,8 +131,6 @@ class Delivery:
             sink.job_finished(self._reader.read(event, self._tally.progress()))
         elif event.kind == SESSION_FINISHED:
             sink.close(self._summary(event))
-            if not self._state.whole:
-                self._sink = None
 
     def _opened(self) -> Sink:
         if self._sink is None:

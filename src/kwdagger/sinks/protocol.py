@@ -163,7 +163,8 @@ class Sink(Protocol):
     serves it, from `open` on, instead of only what is new. Files are written so.
 
     A class may have a method ``flush()``: then calls count as delivered once it has returned.
-    It is called when nothing more waits, at least every 100 events, and before `close`.
+    It is called when nothing more waits, at least every 100 events, and after `close`; of a
+    class that is ``whole``, only when nothing more waits.
     """
 
     def open(self, session: SessionFacts) -> None:

@@ -46,9 +46,8 @@ class SessionFileSink:
         self.summary = None
 
     def close(self, summary: SessionSummary) -> None:
-        """Take the end down, and write."""
+        """Take the end down."""
         self.summary = summary
-        self.flush()
 
     def flush(self) -> None:
         """Write the file as far as things are known; leave it alone if it says that already."""
