@@ -44,6 +44,7 @@ class EventLog:
 
     def _forget(self) -> None:
         self._read_to = 0
+        self._first_line = b''
         self._offsets: dict[str, int] = {}
         self._known: dict[tuple[str, str, str], Event] = {}
         self._started: set[str] = set()
@@ -110,8 +111,8 @@ class EventLog:
     def _catch_up(self, file: int) -> None:
         """Read what others collected; cut off what one of them was killed while writing."""
         size = os.fstat(file).st_size
-        if size < self._read_to:  # made anew by somebody else
-            self._forget()
+        if not os.pread(file, len(self._first_line), 0).startswith(self._first_line):
+            self._forget()  # somebody else made it anew
         content = os.pread(file, size - self._read_to, self._read_to)
         whole = content.rfind(b'\n') + 1
         if whole < len(content):
@@ -119,6 +120,8 @@ class EventLog:
         self._take(content[:whole])
 
     def _take(self, content: bytes) -> None:
+        if not self._read_to:
+            self._first_line = content.partition(b'\n')[0]
         self._read_to += len(content)
         for line in content.splitlines():
             record = json.loads(line)
