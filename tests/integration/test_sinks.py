@@ -353,7 +353,7 @@ class Four(Log):
 """
 
 
-def test_classes_with_the_methods_of_other_tools_are_sinks_as_they_are(work):
+def test_classes_with_the_methods_of_other_tools_are_sinks_as_they_are(work, monkeypatch):
     (work / 'tools').mkdir()
     Path('tools/__init__.py').touch()
     Path('tools/hooks.py').write_text(HOOKS)
@@ -364,12 +364,9 @@ def test_classes_with_the_methods_of_other_tools_are_sinks_as_they_are(work):
         {'name': 'four', 'class': 'tools.hooks:Four', 'path': 'four'},
         {'name': 'off', 'class': 'broken.py:Nothing', 'enabled': False},
     ]
-    os.environ['OUT'] = 'three'
-    try:
-        params = PIPELINE.replace('[1, 2, 3]', '4')
-        done = schedule('--session=s', params=params, sinks=sinks)
-    finally:
-        del os.environ['OUT']
+    monkeypatch.setenv('OUT', 'three')
+    params = PIPELINE.replace('[1, 2, 3]', '4')
+    done = schedule('--session=s', params=params, sinks=sinks)
     assert done.stderr == ''
     assert Path('seven').read_text().splitlines() == [
         'session s', 'run one', "{'x': 4}", "{'y': 8}", 'out.json', 'job.log', 'end run True',
@@ -377,6 +374,25 @@ def test_classes_with_the_methods_of_other_tools_are_sinks_as_they_are(work):
     ]  # fmt: skip
     assert Path('three').read_text().splitlines() == ['s True', "one {'y': 8} 0", 'end']
     assert Path('four').read_text().splitlines() == ['s s', 'start one', 'one one', 'end']
+
+
+def test_what_a_run_says_of_itself_wins_and_a_package_may_bring_a_sink(work, monkeypatch):
+    Path('tools').mkdir()
+    Path('tools/plugged.py').write_text(HOOKS)
+    Path('tools/plugged-1.0.dist-info').mkdir()
+    Path('tools/plugged-1.0.dist-info/METADATA').write_text('Name: plugged\nVersion: 1.0\n')
+    Path('tools/plugged-1.0.dist-info/entry_points.txt').write_text(
+        '[kwdagger.sinks]\nthree = plugged:Three\n'
+    )
+    monkeypatch.setenv('PYTHONPATH', os.environ.get('PYTHONPATH', '') + f':{work}/tools')
+    written = {'name': 'compress', 'metrics': {'ratio': 2.5}, 'exit_code': 7}
+    Path('prog.py').write_text(
+        PROGRAM
+        + f"json.dump({written}, open(os.path.dirname(args['out']) + '/results.json', 'w'))"
+    )
+    params = PIPELINE.replace('[1, 2, 3]', '4')
+    schedule('--session=s', params=params, sinks=[{'name': 'three', 'path': 'three'}])
+    assert Path('three').read_text().splitlines()[1] == "compress {'ratio': 2.5} 7"
 
 
 @pytest.mark.tmux

@@ -64,8 +64,9 @@ class EventLog:
             lines = [] if self.identity else [self._head()]
             found, offsets = journal_events(self._session, self._offsets)
             fresh = {event.key: event for event in found if event.key not in self._known}
-            plan = planned_jobs(self._session) if records or fresh else {}
+            plan: dict[str, PlannedJob] = {}
             if records:
+                plan = planned_jobs(self._session)
                 for event in self._from_records(plan, list(fresh.values()), records == 'all'):
                     fresh.setdefault(event.key, event)
             self._started |= {one.job for one in fresh.values() if one.kind == JOB_STARTED}
@@ -146,7 +147,7 @@ class EventLog:
     def _head(self) -> dict[str, Any]:
         record = read_session(self._session) or {}
         payload = {'log': secrets.token_hex(8)}
-        at = str(record.get('started_at', ''))
+        at = str(record.get('first_started_at') or record.get('started_at', ''))
         return _line(Event(SESSION_STARTED, at, self._session.name, '', payload))
 
     def _end(self) -> Event:
@@ -174,7 +175,7 @@ class EventLog:
             return event
         if event.job in self._started:
             return event
-        place = place_of(self._session, plan, event.job)
+        place = place_of(self._session, plan or planned_jobs(self._session), event.job)
         if any(status.session == self._session.name for _, status in attempts(place.rundir)):
             return event
         payload = {**event.payload, 'found': True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 import traceback
 from typing import Any
 
@@ -29,6 +30,7 @@ from kwdagger.sinks.specs import SinkSpec
 from kwdagger.sinks.state import read_state, write_state
 
 _FLUSH_EVERY = 100
+_FLUSH_SHARE = 20  # flushing takes at most this part of the time
 _LONGEST_PAUSE_SECONDS = 30.0
 _TRIES = 5
 _LAST_TRIES = 2
@@ -48,6 +50,7 @@ class Delivery:
         self._spec = spec
         self._log = log
         self._record = read_session(session) or {}
+        self._planned_at = _changed(session.plan_path)
         self._plan = planned_jobs(session)
         self._reader = ResultReader(session, self._record, self._plan)
         self._path = session.sink_path(spec.name)
@@ -57,6 +60,7 @@ class Delivery:
         self._state.log, self._state.trouble = log.identity, ''
         self._sink: Sink | None = None
         self._tries = self._lost = 0
+        self._flush_due = 0.0
         self._at = self._reached = 0
         self._tally = Tally(self._plan)
         self._before = self._tally.progress()
@@ -72,6 +76,7 @@ class Delivery:
             None if it has taken everything there is; otherwise after how many seconds to try
             again, infinity for not at all.
         """
+        self._reread_plan()
         for event, end in self._log.read(self._at):
             if self._reached != end:  # not one that was tried before
                 self._reached, self._before = end, self._tally.progress()
@@ -88,6 +93,21 @@ class Delivery:
         if pause is None and self._state.missed:
             return math.inf
         return pause
+
+    def _reread_plan(self) -> None:
+        """Take notice of jobs that another call has added to the session."""
+        changed = _changed(self._session.plan_path)
+        if changed == self._planned_at:
+            return
+        self._planned_at, self._plan = changed, planned_jobs(self._session)
+        self._reader = ResultReader(
+            self._session, read_session(self._session) or self._record, self._plan
+        )
+        self._tally, self._reached = Tally(self._plan), 0
+        for event, end in self._log.read():
+            if end > self._at:
+                break
+            self._tally.count(event)
 
     def _rewind(self) -> None:
         """Go through the log from its start again, past what was delivered."""
@@ -145,7 +165,7 @@ class Delivery:
             self._session.name,
             os.path.abspath(self._session.root),
             os.path.abspath(self._session.path),
-            str(self._record.get('started_at', '')),
+            str(self._record.get('first_started_at') or self._record.get('started_at', '')),
             self._record,
             _environment(self._session, self._record),
             progress,
@@ -160,9 +180,9 @@ class Delivery:
     def _summary(self, event: Event) -> SessionSummary:
         progress, unfinished = self._tally.progress(over=True), self._tally.unfinished()
         code = event.payload.get('exit_code')
-        state = 'failed' if progress.failed or progress.held or code else 'passed'
-        if unfinished:
-            state = 'interrupted'
+        state = 'interrupted' if unfinished else 'failed'
+        if not progress.failed and (code == 0 or not (code or progress.held or unfinished)):
+            state = 'passed'
         return SessionSummary(self._session.name, event.at, state, code, progress, unfinished)
 
     def _took(self, end: int) -> None:
@@ -172,8 +192,12 @@ class Delivery:
             self._save([end])
 
     def _flush(self, last: bool) -> float | None:
-        """Have a sink that collects what it is told pass it on."""
-        if not self._unflushed:
+        """Have a sink that collects what it is told pass it on.
+
+        One that is told everything may take long over it: it is not asked all the time.
+        """
+        begin = time.monotonic()
+        if not self._unflushed or (self._state.whole and not last and begin < self._flush_due):
             return None
         flush = getattr(self._sink, 'flush', None)
         try:
@@ -181,6 +205,7 @@ class Delivery:
                 flush()
         except Exception as error:
             return self._delayed(error, self._unflushed, last)
+        self._flush_due = begin + (time.monotonic() - begin) * _FLUSH_SHARE
         taken, self._unflushed = self._unflushed, []
         self._save(taken)
         return None
@@ -237,6 +262,13 @@ class Delivery:
         self._state.trouble = f'{type(error).__name__}: {text[0]}' if text else repr(error)
         write_state(self._path, self._state)
         traceback.print_exception(error)
+
+
+def _changed(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _environment(session: SessionDirectory, record: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from kwdagger.sinks.payload import plain_json, result_payload
+from kwdagger.sinks.protocol import JobResult, SessionFacts
 from kwdagger.sinks.session_file import SessionFileSink
 
 
@@ -16,8 +17,19 @@ class JsonlSink(SessionFileSink):
 
     default_name = 'results.jsonl'
 
+    def open(self, session: SessionFacts) -> None:
+        """Begin anew: everything is told again."""
+        super().open(session)
+        self._lines: list[tuple[str, str, str]] = []
+
+    def job_finished(self, result: JobResult) -> None:
+        """Take the result down as a line."""
+        line = _encode(plain_json(result_payload(result)))
+        self._lines.append((result.at, result.job, f'{line}\n'))
+
     def text(self) -> str:
         """Return the lines."""
-        dumps = json.JSONEncoder(ensure_ascii=False, separators=(',', ':'), allow_nan=False).encode
-        lines = (dumps(plain_json(result_payload(result))) for result in self.in_order())
-        return ''.join(f'{line}\n' for line in lines)
+        return ''.join(line for _, _, line in sorted(self._lines))
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(',', ':'), allow_nan=False).encode

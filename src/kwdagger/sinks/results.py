@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -93,6 +94,8 @@ class ResultReader:
         if node is None:
             return {}, None
         run = load_run(node, folder)
+        if run.problem is not None:
+            sys.stderr.write(f'no metrics of {folder}: {run.problem}\n')
         start = f'metrics.{place.node}.'
         return {
             key[len(start) :]: item for key, item in run.values.items() if key.startswith(start)
@@ -113,9 +116,7 @@ def _pipeline_of(record: Mapping[str, Any]) -> Pipeline | None:
     try:
         return recorded_pipeline(named)
     except Exception as error:  # users' code
-        import logging
-
-        logging.getLogger(__name__).warning('no metrics, the pipeline is gone: %s', error)
+        sys.stderr.write(f'no metrics, the pipeline cannot be read again: {error}\n')
         return None
 
 
