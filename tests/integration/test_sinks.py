@@ -413,6 +413,22 @@ def test_jobs_that_end_after_their_scheduler_are_told_later(work, monkeypatch, t
     assert Counter(line.split()[0] for line in calls())['finished'] == 3
 
 
+@pytest.mark.slurm
+def test_jobs_that_were_left_to_slurm_are_told_by_replays(work, slurm):
+    Path('fail-2').touch()
+    words = ('--session=s', '--backend=slurm', '--monitor=none')
+    schedule(*words, sinks=[tracker()])
+    assert 'close ' not in calls()
+    told = []
+    wait_until(lambda: told.append(replay('s').stdout) or 'still runs' not in told[-1])
+    assert Counter(line.split()[0] for line in calls() if not line.startswith('open')) == {
+        'started': 3, 'finished': 3, 'close': 1
+    }  # fmt: skip
+    assert stored()['summary'][0] == 'failed'
+    results = [value[1] for key, value in stored().items() if key.startswith('one_id')]
+    assert sorted(results) == ['failed', 'passed', 'passed']
+
+
 @pytest.mark.parametrize(
     ('sink', 'message'),
     [
