@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kwdagger.pipeline.placeholders import filled_shell
 from kwdagger.plan.job import Job, Plan
-from kwdagger.plan.provenance import EFFECTIVE, effective_record, requested_record
+from kwdagger.plan.provenance import ALGO_ID, EFFECTIVE, effective_record, requested_record
 from kwdagger.rundir.fingerprints import Fingerprints
 from kwdagger.rundir.manifest import JobManifest, Predecessor
 from kwdagger.values import ROOT_TOKEN, Value, hash_id, relocatable
@@ -76,6 +76,7 @@ def job_manifest(
         path_prefix=around.path_prefix,
         config={
             **requested_record(job, plan.jobs),
+            ALGO_ID: job.algo_id,
             EFFECTIVE: effective_record(job, plan.jobs),
         },
         setup=_told_lines(job, node.setup),

@@ -8,6 +8,7 @@ from kwdagger.plan.job import Job
 from kwdagger.values import Value, rendered
 
 EFFECTIVE = '__effective__'
+ALGO_ID = '__algo_id__'
 
 
 def own_request(job: Job) -> dict[str, Value]:

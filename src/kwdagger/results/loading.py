@@ -27,6 +27,7 @@ from kwdagger.rundir.layout import RunDirectory
 from kwdagger.rundir.status import UNREADABLE, JobStatus, read_status
 
 EFFECTIVE_KEY = '__effective__'
+ALGO_ID_KEY = '__algo_id__'
 
 
 def default_load_result(node: ProcessNode, node_dpath: str | os.PathLike[str]) -> DotDict:

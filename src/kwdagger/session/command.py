@@ -8,6 +8,10 @@ import sys
 from kwdagger.errors import did_you_mean
 
 VERBS = {
+    'list': 'the sessions under a results folder, and what became of each',
+    'show': 'one session: who, when, where, its jobs and what they measured',
+    'history': 'what every session measured of a benchmark',
+    'compare': 'what became better or worse, how surely, and what would decide the rest',
     'replay': "tell a session's sinks what they missed",
 }
 

@@ -114,6 +114,7 @@ def record_session(
                 {
                     'id': name,
                     'node': job.node.name,
+                    'algo_id': job.algo_id,
                     'rundir': os.path.relpath(absolute(job.rundir, os.getcwd()), root),
                     'depends_on': list(job.depends_on),
                     'run': decisions[name].run,

@@ -1,0 +1,209 @@
+"""``kwdagger session compare``: what became better or worse, and how surely."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import scriptconfig as scfg
+
+from kwdagger.analysis.comparing.comparison import Comparison, Side
+from kwdagger.analysis.comparing.regression import share
+from kwdagger.analysis.comparing.series import Rules
+from kwdagger.errors import InvalidValue
+from kwdagger.reporting import comparison_files, comparison_text
+from kwdagger.sessions.comparing import compare_runs
+from kwdagger.sessions.history import BenchmarkRun, read_history
+from kwdagger.sessions.recorded import (
+    LATEST,
+    RecordedSession,
+    chosen_sessions,
+    last_passing,
+    recorded_sessions,
+)
+from kwdagger.specs.options import OptionsConfig, as_list, run_verb
+
+_BASELINE = 'last-5-passing'
+
+
+class SessionCompareConfig(OptionsConfig):
+    """Compare what two sessions, or sets of sessions, measured."""
+
+    __command__ = 'compare'
+    __prog__ = 'kwdagger session compare'
+
+    a = scfg.Value(
+        None, type=str, position=1, help='the baseline: session names, latest or last-5-passing'
+    )
+    b = scfg.Value(None, type=str, position=2, help='what is held against it; latest by default')
+    root = scfg.Value('./kwdagger_output', type=str, help='root_dpath of the schedule calls')
+    root_b = scfg.Value(None, type=str, help='root_dpath of B, where it is another one')
+    baseline = scfg.Value(
+        None, type=str, help=f'the baseline, in the place of A; {_BASELINE} by default'
+    )
+    metric = scfg.Value(None, type=str, help='metrics to compare, names or patterns')
+    over = scfg.Value(None, type=str, help='parameters whose values are repeats, such as seed')
+    threshold = scfg.Value('2.5%', type=str, help='the change from which on it matters')
+    alpha = scfg.Value('2%', type=str, help='probability of any false alarm in the comparison')
+    seed = scfg.Value(0, type=int, help='of the random numbers of the bootstrap')
+    all = scfg.Value(False, isflag=True, help='list what is the same as well, however much it is')
+    json = scfg.Value(False, isflag=True, help='print one JSON document')
+    markdown = scfg.Value(None, type=str, help='also write a Markdown table to this file')
+    junit = scfg.Value(None, type=str, help='also write a JUnit XML file')
+
+    @classmethod
+    def main(cls, argv: Any = True, **kwargs: Any) -> None:
+        """Run the verb; raise `SystemExit` when its exit code is not 0."""
+        run_verb(cls, compare_sessions, argv, kwargs)
+
+
+__cli__ = SessionCompareConfig
+main = SessionCompareConfig.main
+
+
+def compare_sessions(config: Mapping[str, Any]) -> int:
+    """Do what the options say; return 1 if anything got worse or broke, else 0.
+
+    Raises:
+        UserError: for anything wrong with the options, or nothing to compare.
+    """
+    rules = rules_of(config)
+    files = [str(config[name]) for name in ('markdown', 'junit') if config[name]]
+    comparison_files.check_places(files)
+    comparison = make_comparison(config, rules)
+    if config['markdown']:
+        comparison_files.write_markdown(comparison, config['markdown'])
+    if config['junit']:
+        comparison_files.write_junit(comparison, config['junit'])
+    if config['json']:
+        comparison_text.print_document(comparison)
+    else:
+        comparison_text.print_comparison(comparison, bool(config['all']))
+    return 1 if comparison.is_regression else 0
+
+
+def rules_of(config: Mapping[str, Any]) -> Rules:
+    """Return how the comparison decides.
+
+    Raises:
+        InvalidValue: a threshold or alpha that cannot be used.
+    """
+    threshold, alpha = (share(config[name], f'--{name}') for name in ('threshold', 'alpha'))
+    if not 0 < threshold < 1:
+        raise InvalidValue(f'--threshold is above 0 and below 1, not {config["threshold"]!r}')
+    if not 0 < alpha < 0.5:
+        raise InvalidValue(f'--alpha is above 0 and below 0.5, not {config["alpha"]!r}')
+    if config['seed'] < 0:
+        raise InvalidValue(f'--seed is 0 or more, not {config["seed"]}')
+    return Rules(threshold=threshold, alpha=alpha, seed=config['seed'])
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A results folder and what its sessions measured."""
+
+    sessions: list[RecordedSession]
+    runs: list[BenchmarkRun]
+
+
+def make_comparison(config: Mapping[str, Any], rules: Rules) -> Comparison:
+    """Read both sides and compare them."""
+    asked_a, asked_b = sides_of(config)
+    place_a = read_place(config['root'])
+    place_b = read_place(config['root_b']) if config['root_b'] else place_a
+    chosen_b = chosen_sessions(asked_b, place_b.sessions)
+    runs_b = runs_in(place_b.runs, chosen_b)
+    count = last_passing(asked_a)
+    if count is None:
+        chosen_a = chosen_sessions(asked_a, place_a.sessions)
+        if place_a is place_b and (shared := {*names(chosen_a)} & {*names(chosen_b)}):
+            raise InvalidValue(f'session {min(shared)!r} is on both sides; name two')
+        runs_a = runs_in(place_a.runs, chosen_a)
+    else:
+        before = chosen_b[0] if place_a is place_b else None
+        runs_a = latest_passing(place_a, count, before)
+        chosen_a = [one for one in place_a.sessions if one.name in {r.session for r in runs_a}]
+    used = {(run.root, run.session) for run in (*runs_a, *runs_b)}
+    places = [place_a] if place_a is place_b else [place_a, place_b]
+    history = [
+        run for place in places for run in place.runs if (run.root, run.session) not in used
+    ]
+    return compare_runs(
+        side_of(asked_a, chosen_a),
+        side_of(asked_b, chosen_b),
+        runs_a,
+        runs_b,
+        sorted(history, key=lambda run: run.started_at),
+        rules,
+        as_list(config['metric']),
+        as_list(config['over']),
+    )
+
+
+def sides_of(config: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how A and B are named.
+
+    One name alone is B; the baseline then is the last five in which a benchmark passed.
+
+    Raises:
+        InvalidValue: A is named twice.
+    """
+    a, b, baseline = config['a'], config['b'], config['baseline']
+    if b is None and (baseline is not None or not config['root_b']):
+        a, b = None, a
+    if a is not None and baseline is not None:
+        raise InvalidValue(f'the baseline is named twice: {a!r} and --baseline={baseline}')
+    return a or baseline or _BASELINE, b or LATEST
+
+
+def read_place(root: str) -> _Place:
+    """Return the sessions of a results folder and what they measured."""
+    root = os.path.normpath(os.path.expanduser(root))
+    sessions = recorded_sessions(root)
+    return _Place(sessions, read_history(root, sessions))
+
+
+def names(sessions: Sequence[RecordedSession]) -> list[str]:
+    """Return the names of sessions."""
+    return [one.name for one in sessions]
+
+
+def runs_in(
+    runs: Sequence[BenchmarkRun], sessions: Sequence[RecordedSession]
+) -> list[BenchmarkRun]:
+    """Return the runs that these sessions made."""
+    wanted = set(names(sessions))
+    return [run for run in runs if run.session in wanted]
+
+
+def latest_passing(
+    place: _Place, count: int, before: RecordedSession | None
+) -> list[BenchmarkRun]:
+    """Return, of each benchmark, the runs of the last sessions in which it passed.
+
+    Args:
+        count: how many sessions. before: the session from which on none counts.
+    """
+    order = names(place.sessions)
+    earlier = order[: order.index(before.name)] if before else order
+    sessions: dict[str, dict[str, None]] = {}
+    done = [run for run in place.runs if run.done and run.session in earlier]
+    for run in sorted(done, key=lambda run: earlier.index(run.session)):
+        sessions.setdefault(run.algo_id, {})[run.session] = None
+    return [run for run in done if run.session in list(sessions[run.algo_id])[-count:]]
+
+
+def side_of(asked: str, sessions: Sequence[RecordedSession]) -> Side:
+    """Return how a side is described."""
+    commits = []
+    for one in sessions:
+        git = one.record.get('git')
+        if isinstance(git, Mapping) and git.get('commit'):
+            commits.append(f'{git["commit"]}'[:10] + ('+' if git.get('dirty') else ''))
+    return Side(asked, tuple(names(sessions)), tuple(dict.fromkeys(commits)))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,242 @@
+"""Two sets of sessions -> series -> a comparison."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from kwdagger.analysis.comparing.comparison import Comparison, Failure, Side
+from kwdagger.analysis.comparing.series import Observation, Rules, Series
+from kwdagger.analysis.comparing.verdicts import compare
+from kwdagger.errors import InvalidValue, UnknownName, did_you_mean
+from kwdagger.rundir.run_state import FAILED_STATES
+from kwdagger.sessions.history import WALL_SECONDS, BenchmarkRun
+from kwdagger.sessions.subjects import labels, with_repeats_over
+
+_HISTORY_SESSIONS = 30
+
+
+def compare_runs(
+    a: Side,
+    b: Side,
+    runs_a: Sequence[BenchmarkRun],
+    runs_b: Sequence[BenchmarkRun],
+    history: Sequence[BenchmarkRun],
+    rules: Rules,
+    metrics: Sequence[str] = (),
+    over: Sequence[str] = (),
+) -> Comparison:
+    """Return the comparison of two sets of runs.
+
+    Args:
+        history: runs of other sessions, for the noise. metrics: names or patterns; every metric
+            of which it is known what is better by default. over: parameters whose values are
+            repeats of one benchmark, such as a seed.
+
+    Raises:
+        InvalidValue: nothing was measured on both sides. UnknownName: no such metric, parameter.
+    """
+    runs_a, runs_b, history = (with_repeats_over(over, runs) for runs in (runs_a, runs_b, history))
+    check_over(over, [*runs_a, *runs_b])
+    by_a, by_b, by_then = (_by_subject(runs) for runs in (runs_a, runs_b, history))
+    done_a, done_b = _with_results(by_a), _with_results(by_b)
+    both = [subject for subject in done_a if subject in done_b]
+    failures = [
+        failure for subject in done_a for failure in _failures(subject, by_b.get(subject, ()))
+    ]
+    if not both and not failures:
+        raise InvalidValue(_nothing_in_common(a, b, done_a, done_b, [*runs_a, *runs_b]))
+    chosen, left_out = _chosen_metrics(metrics, [run for s in both for run in done_a[s]])
+    series = [
+        one
+        for subject in both
+        for one in _series(
+            subject, done_a[subject], done_b[subject], by_then.get(subject, []), chosen
+        )
+    ]
+    failures += _without_numbers(both, done_a, done_b, chosen)
+    named = labels([*runs_a, *runs_b])
+    broken = {failure.subject for failure in failures}
+    return Comparison(
+        replace(a, hosts=_hosts(runs_a)),
+        replace(b, hosts=_hosts(runs_b)),
+        rules,
+        named,
+        tuple(compare(series, rules)),
+        tuple(failures),
+        tuple(s for s in done_a if s not in done_b and s not in broken),
+        tuple(s for s in done_b if s not in done_a),
+        tuple(_notes(runs_a, runs_b, left_out)),
+    )
+
+
+def check_over(over: Iterable[str], runs: Iterable[BenchmarkRun]) -> None:
+    """Raise `UnknownName` for a parameter that no benchmark has."""
+    known = {name for run in runs for name in run.own} | {
+        f'{run.node}.{name}' for run in runs for name in run.own
+    }
+    for name in over:
+        if name not in known:
+            raise UnknownName(
+                f'--over names no parameter of a benchmark: {name!r}{did_you_mean(name, known)}'
+            )
+
+
+def _by_subject(runs: Iterable[BenchmarkRun]) -> dict[str, list[BenchmarkRun]]:
+    found: dict[str, list[BenchmarkRun]] = {}
+    for run in runs:
+        found.setdefault(run.algo_id, []).append(run)
+    return found
+
+
+def _with_results(by: Mapping[str, list[BenchmarkRun]]) -> dict[str, list[BenchmarkRun]]:
+    done = {subject: [run for run in runs if run.done] for subject, runs in by.items()}
+    return {subject: runs for subject, runs in done.items() if runs}
+
+
+def _failures(subject: str, runs: Iterable[BenchmarkRun]) -> list[Failure]:
+    return [
+        Failure(subject, _why(run), run.path)
+        for run in runs
+        if run.state in FAILED_STATES or run.problem
+    ]
+
+
+def _why(run: BenchmarkRun) -> str:
+    if run.problem:
+        return run.problem
+    return f'{run.state}: {run.reason}' if run.reason else run.state
+
+
+def _nothing_in_common(
+    a: Side,
+    b: Side,
+    done_a: Mapping[str, object],
+    done_b: Mapping[str, object],
+    runs: Sequence[BenchmarkRun],
+) -> str:
+    for side, done in ((a, done_a), (b, done_b)):
+        if not done:
+            problem = next((f' ({run.path}: {run.problem})' for run in runs if run.problem), '')
+            return (
+                f'{side.asked} measured nothing that has a result{problem}; a result counts for '
+                "the session that made it, and is made anew where a node says repeat: 'session'"
+            )
+    return (
+        f'{a.asked} and {b.asked} have no benchmark in common: {_few(done_a)} on one side, '
+        f'{_few(done_b)} on the other'
+    )
+
+
+def _few(names: Iterable[str]) -> str:
+    known = list(names)
+    return ', '.join(known[:2]) + (f' and {len(known) - 2} more' if len(known) > 2 else '')
+
+
+def _chosen_metrics(
+    asked: Sequence[str], runs: Sequence[BenchmarkRun]
+) -> tuple[dict[str, set[str]], dict[str, None]]:
+    """Return subject -> the metrics to compare, and those left out as nobody says what is better.
+
+    Raises:
+        UnknownName: no result has such a metric.
+    """
+    names = dict.fromkeys(name for run in runs for name in (*run.metrics, *run.bad))
+    for pattern in asked:
+        if runs and not fnmatch.filter(names, pattern):
+            raise UnknownName(
+                f'no result has a metric {pattern!r}{did_you_mean(pattern, names)}; '
+                f'there are {", ".join(names)}'
+            )
+    chosen: dict[str, set[str]] = {}
+    left_out: dict[str, None] = {}
+    for run in runs:
+        own = chosen.setdefault(run.algo_id, set())
+        for name in (*run.metrics, *run.bad):
+            if asked:
+                wanted = any(fnmatch.fnmatch(name, pattern) for pattern in asked)
+            else:
+                wanted = name != WALL_SECONDS and run.objectives.get(name) is not None
+                if run.objectives.get(name) is None:
+                    left_out[name] = None
+            if wanted:
+                own.add(name)
+    for run in runs:  # of a program that reports nothing else its time is known
+        if not asked and not chosen[run.algo_id]:
+            chosen[run.algo_id].add(WALL_SECONDS)
+    return chosen, left_out
+
+
+def _series(
+    subject: str,
+    runs_a: Sequence[BenchmarkRun],
+    runs_b: Sequence[BenchmarkRun],
+    history: Sequence[BenchmarkRun],
+    chosen: Mapping[str, Collection[str]],
+) -> Iterable[Series]:
+    hosts = {run.host for run in runs_a}
+    by_host = len(hosts) > 1 and hosts == {run.host for run in runs_b}
+    done = [run for run in history if run.done]
+    recent = list(dict.fromkeys(_session(run) for run in done))[-_HISTORY_SESSIONS:]
+    kept = [run for run in done if _session(run) in recent]
+    names = dict.fromkeys(name for run in runs_a for name in run.metrics)
+    for metric in names:
+        if metric not in chosen.get(subject, ()):
+            continue
+        a, b, then = (
+            tuple(_observations(metric, runs, by_host)) for runs in (runs_a, runs_b, kept)
+        )
+        if {one.block for one in a} & {one.block for one in b}:
+            yield Series(subject, metric, runs_a[-1].objectives.get(metric), a, b, then)
+
+
+def _observations(
+    metric: str, runs: Iterable[BenchmarkRun], by_host: bool
+) -> Iterable[Observation]:
+    for run in runs:
+        block = f'{run.block} {run.host}' if by_host else run.block
+        for value in run.metrics.get(metric, ()):
+            yield Observation(value, _session(run), block)
+
+
+def _session(run: BenchmarkRun) -> str:
+    return f'{run.root}\n{run.session}'
+
+
+def _without_numbers(
+    both: Iterable[str],
+    done_a: Mapping[str, list[BenchmarkRun]],
+    done_b: Mapping[str, list[BenchmarkRun]],
+    chosen: Mapping[str, Collection[str]],
+) -> list[Failure]:
+    found = []
+    for subject in both:
+        before = {name for run in done_a[subject] for name in run.metrics}
+        for run in done_b[subject]:
+            found += [
+                Failure(subject, f'{name} is no finite number', run.path)
+                for name in run.bad
+                if name in before and name in chosen.get(subject, ())
+            ]
+    return found
+
+
+def _hosts(runs: Iterable[BenchmarkRun]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(run.host for run in runs if run.host))
+
+
+def _notes(
+    runs_a: Sequence[BenchmarkRun], runs_b: Sequence[BenchmarkRun], left_out: Collection[str]
+) -> Iterable[str]:
+    hosts_a, hosts_b = _hosts(runs_a), _hosts(runs_b)
+    if set(hosts_a) != set(hosts_b):
+        yield (
+            f'the sides ran on different hosts ({_few(hosts_a)}; {_few(hosts_b)}): '
+            'that alone may be the difference'
+        )
+    if left_out:
+        yield (
+            f'not compared, as nobody says what is better: {_few(left_out)}; '
+            'declare it in default_metrics, or ask with --metric'
+        )

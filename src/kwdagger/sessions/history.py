@@ -1,0 +1,271 @@
+"""Every run of one algo id across the sessions of a root."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kwdagger.analysis.comparing.directions import objective_by_name
+from kwdagger.analysis.objectives import declared_metrics
+from kwdagger.pipeline.node import ProcessNode
+from kwdagger.pipeline.parameters import group_names, group_neutrals
+from kwdagger.pipeline.pipeline import Pipeline
+from kwdagger.plan.identity import Identities
+from kwdagger.results.json_result import UnreadableResult
+from kwdagger.results.lineage import ParameterGroups, effective_values
+from kwdagger.results.loading import ALGO_ID_KEY, read_config
+from kwdagger.results.record import RunRecord
+from kwdagger.results.run_loader import RunLoader
+from kwdagger.rundir.layout import RunDirectory
+from kwdagger.rundir.runs import find_runs
+from kwdagger.rundir.session_files import read_plan
+from kwdagger.rundir.status import JobStatus, read_status
+from kwdagger.sessions.recorded import RecordedPipelines, RecordedSession
+from kwdagger.values import Value, hash_id, relocatable, rendered
+
+WALL_SECONDS = 'wall_seconds'
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkRun:
+    """One run, as the session that made it measured it.
+
+    Attributes:
+        algo_id: what was measured. own: its algorithm parameters, by name.
+        block: what else moves its values: parameters of its ancestors and external inputs.
+        state: as its record says. problem: why its result cannot be used, or None.
+        metrics: name -> finite values; ``wall_seconds`` of the record is among them.
+        bad: metrics that hold no finite number. objectives: metric -> which way is better.
+    """
+
+    root: str
+    session: str
+    node: str
+    process_id: str
+    algo_id: str
+    own: Mapping[str, Value]
+    block: str
+    host: str
+    state: str
+    reason: str | None
+    started_at: str
+    path: str
+    problem: str | None = None
+    metrics: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    bad: tuple[str, ...] = ()
+    objectives: Mapping[str, str | None] = field(default_factory=dict)
+    declared: frozenset[str] = frozenset()
+
+    @property
+    def done(self) -> bool:
+        """Whether it has a result."""
+        return self.state == 'passed' and self.problem is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    path: str
+    node: str
+    process_id: str
+    status: JobStatus
+
+
+def read_history(
+    root: str,
+    sessions: Sequence[RecordedSession],
+    wanted: Collection[str] | None = None,
+    nodes: Collection[str] | None = None,
+) -> list[BenchmarkRun]:
+    """Return what the sessions of a root measured, in order of time.
+
+    A run belongs to the session that its record names: where a session found a result that was
+    there before, it measured nothing.
+
+    Args:
+        sessions: all that the root recorded. wanted: names; only runs of these. nodes: only these.
+    """
+    by_name = {one.name: one for one in sessions}
+    places = [
+        place
+        for place in _places(root, sessions)
+        if place.status.session in by_name
+        and (wanted is None or place.status.session in wanted)
+        and (nodes is None or place.node in nodes)
+    ]
+    pipelines = RecordedPipelines(root)
+    groups: dict[tuple[int, str], tuple[Pipeline, list[_Place]]] = {}
+    unread = []
+    for place in places:
+        pipeline = pipelines.with_node(place.node, by_name.get(place.status.session or ''))
+        if pipeline is None:
+            unread.append(_without_result(root, place, 'its pipeline cannot be read'))
+        else:
+            key = id(pipeline), place.node
+            groups.setdefault(key, (pipeline, []))[1].append(place)
+    runs = [
+        run
+        for (_, node), (pipeline, members) in groups.items()
+        for run in _runs_of(root, pipeline, pipeline.node_dict[node], members)
+    ]
+    return sorted([*runs, *unread], key=lambda run: (run.started_at, run.process_id))
+
+
+def _places(root: str, sessions: Iterable[RecordedSession]) -> Iterable[_Place]:
+    """Yield every run directory that has a record: below the root, or where a plan put it."""
+    found = {os.path.normpath(os.path.join(root, one.place)): '' for one in find_runs(root)}
+    for session in sessions:
+        for row in _plan_rows(session):
+            path = os.path.normpath(os.path.join(root, str(row.get('rundir'))))
+            found[path] = f'{row.get("node")}\n{row.get("id")}'
+    for path, planned in found.items():
+        status = read_status(RunDirectory(path).status_path)
+        if status is not None:
+            node, _, name = planned.partition('\n')
+            node = node or os.path.basename(os.path.dirname(path))
+            yield _Place(path, node, name or os.path.basename(path), status)
+
+
+def _plan_rows(session: RecordedSession) -> list[dict[str, Any]]:
+    try:
+        return list(read_plan(session.directory))
+    except ValueError:  # damaged: the folders below the root are found without it
+        return []
+
+
+def _without_result(root: str, place: _Place, problem: str) -> BenchmarkRun:
+    status = place.status
+    return BenchmarkRun(
+        root,
+        status.session or '',
+        place.node,
+        place.process_id,
+        place.node,
+        {},
+        '',
+        status.host or '',
+        status.state,
+        status.reason,
+        status.started_at or '',
+        place.path,
+        problem,
+    )
+
+
+def _runs_of(
+    root: str, pipeline: Pipeline, node: ProcessNode, places: Sequence[_Place]
+) -> Iterable[BenchmarkRun]:
+    loader = RunLoader(pipeline, [root])
+    records = loader.load(node, [place.path for place in places])
+    loader.save()
+    groups = ParameterGroups(pipeline)
+    objectives = _Objectives(node)
+    for place, record in zip(places, records, strict=True):
+        yield _run(root, node, place, record, groups, objectives)
+
+
+def _run(
+    root: str,
+    node: ProcessNode,
+    place: _Place,
+    record: RunRecord,
+    groups: ParameterGroups,
+    objectives: _Objectives,
+) -> BenchmarkRun:
+    status = place.status
+    effective = effective_values(record, node.name, groups)
+    head = f'{node.name}.'
+    algorithm = groups.algorithm(effective)
+    own = {key[len(head) :]: item for key, item in algorithm.items() if key.startswith(head)}
+    others = {key: item for key, item in algorithm.items() if not key.startswith(head)}
+    metrics, bad = _metrics(node.name, record)
+    return BenchmarkRun(
+        root=root,
+        session=status.session or '',
+        node=node.name,
+        process_id=place.process_id,
+        algo_id=_algo_id(root, node, place.path, own),
+        own=own,
+        block=_block(root, {**others, **_external(node, record, effective)}),
+        host=status.host or '',
+        state=record.state if record.state != 'external' else status.state,
+        reason=status.reason,
+        started_at=status.started_at or '',
+        path=place.path,
+        problem=record.problem,
+        metrics=metrics,
+        bad=bad,
+        objectives={name: objectives.of(name) for name in metrics},
+        declared=objectives.names,
+    )
+
+
+def _algo_id(root: str, node: ProcessNode, path: str, own: Mapping[str, Value]) -> str:
+    """Return the recorded algo id; of a run that recorded none, what it comes to."""
+    try:
+        recorded = read_config(RunDirectory(path)).get(ALGO_ID_KEY)
+    except UnreadableResult:
+        recorded = None
+    if isinstance(recorded, str):
+        return recorded
+    roots = Identities([root, os.path.abspath(root)])
+    return roots.algo_id(node.name, own, group_neutrals(node.algo_params))
+
+
+def _external(
+    node: ProcessNode, record: RunRecord, effective: Mapping[str, Value]
+) -> dict[str, Value]:
+    """Return the inputs that no run before it made."""
+    made = [f'{path}/' for _, path in record.predecessors]
+    found = {}
+    for name in group_names(node.in_paths):
+        value = effective.get(f'{node.name}.{name}')
+        where = f'{os.path.abspath(str(value))}/'
+        if value is not None and not any(where.startswith(os.path.abspath(m)) for m in made):
+            found[f'{node.name}.{name}'] = value
+    return found
+
+
+def _block(root: str, values: Mapping[str, Value]) -> str:
+    if not values:
+        return ''
+    return hash_id({key: rendered(relocatable(item, root)) for key, item in values.items()})
+
+
+def _metrics(node: str, record: RunRecord) -> tuple[dict[str, tuple[float, ...]], tuple[str, ...]]:
+    """Return the finite numbers of a result by metric, and the metrics without any."""
+    head = f'metrics.{node}.'
+    metrics, bad = {}, []
+    for column, value in record.values.items():
+        name = WALL_SECONDS if column == f'resources.{node}.{WALL_SECONDS}' else ''
+        if column.startswith(head):
+            name = column[len(head) :]
+        values = value if isinstance(value, list) else [value]
+        if not name or not values or not all(map(_is_number, values)):
+            continue
+        if all(map(math.isfinite, values)):
+            metrics[name] = tuple(map(float, values))
+        else:
+            bad.append(name)
+    return metrics, tuple(bad)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+class _Objectives:
+    """Which way the metrics of a node are better: as declared, else by their unit."""
+
+    def __init__(self, node: ProcessNode) -> None:
+        declared = declared_metrics(node)
+        self.names = frozenset(metric.name for metric in declared)
+        self._given = {metric.name: metric.objective for metric in declared if metric.declared}
+
+    def of(self, metric: str) -> str | None:
+        for name, objective in self._given.items():
+            if f'.{metric}'.endswith(f'.{name}'):
+                return objective
+        return objective_by_name(metric)

@@ -1,0 +1,61 @@
+"""What is measured: benchmarks by algo id, and what people call them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from kwdagger.sessions.history import BenchmarkRun
+from kwdagger.values import Value, hash_id, rendered, scalar_text
+
+_LONGEST = 60
+
+
+def with_repeats_over(over: Sequence[str], runs: Sequence[BenchmarkRun]) -> list[BenchmarkRun]:
+    """Return runs of which those that differ only in the parameters `over` are one benchmark.
+
+    The parameters' values become part of the block, so that both sides are held against each
+    other value by value.
+    """
+    if not over:
+        return list(runs)
+    return [_joined(set(over), run) for run in runs]
+
+
+def _joined(over: set[str], run: BenchmarkRun) -> BenchmarkRun:
+    repeated = {name: item for name, item in run.own.items() if {name, f'{run.node}.{name}'} & over}
+    if not repeated:
+        return run
+    kept = {name: item for name, item in run.own.items() if name not in repeated}
+    return replace(
+        run,
+        algo_id=f'{run.node}_over_{_hash(kept)}',
+        own=kept,
+        block=f'{run.block}{_hash(repeated)}',
+    )
+
+
+def _hash(values: dict[str, Value]) -> str:
+    return hash_id({name: rendered(item) for name, item in values.items()})
+
+
+def labels(runs: Iterable[BenchmarkRun]) -> dict[str, str]:
+    """Return algo id -> its node and what tells it from the node's other algo ids."""
+    by_node: dict[str, dict[str, BenchmarkRun]] = {}
+    for run in runs:
+        by_node.setdefault(run.node, {}).setdefault(run.algo_id, run)
+    return {
+        subject: _label(run, list(members.values()))
+        for members in by_node.values()
+        for subject, run in members.items()
+    }
+
+
+def _label(run: BenchmarkRun, members: Sequence[BenchmarkRun]) -> str:
+    varied = [
+        f'{name}={scalar_text(item)}'
+        for name, item in run.own.items()
+        if any(rendered(other.own.get(name)) != rendered(item) for other in members)
+    ]
+    text = ' '.join([run.node, *varied])
+    return text if len(text) <= _LONGEST else f'{text[: _LONGEST - 3]}...'
