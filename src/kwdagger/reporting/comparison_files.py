@@ -77,9 +77,7 @@ def junit(comparison: Comparison) -> ElementTree.Element:
     return suite
 
 
-def _broken_case(
-    suite: ElementTree.Element, failure: Failure, comparison: Comparison
-) -> None:
+def _broken_case(suite: ElementTree.Element, failure: Failure, comparison: Comparison) -> None:
     label = comparison.labels.get(failure.subject, failure.subject)
     case = ElementTree.SubElement(suite, 'testcase', classname=_text(label), name='result')
     reason = _text(failure.reason)
@@ -101,6 +99,11 @@ def _case(suite: ElementTree.Element, verdict: Verdict, comparison: Comparison) 
 def _text(text: str) -> str:
     """Return text without the characters that XML cannot hold."""
     return ''.join(
-        char if char in '\t\n\r' or ' ' <= char <= '\ud7ff' or '\ue000' <= char <= '\ufffd' or char > '\uffff' else '?'
+        char
+        if char in '\t\n\r'
+        or ' ' <= char <= '\ud7ff'
+        or '\ue000' <= char <= '\ufffd'
+        or char > '\uffff'
+        else '?'
         for char in text
     )

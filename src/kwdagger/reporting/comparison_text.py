@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from kwdagger.analysis.comparing.comparison import WORDS, Comparison, Side
+from kwdagger.analysis.comparing.comparison import WORDS, Comparison, Failure, Side
 from kwdagger.analysis.comparing.series import Verdict
 from kwdagger.reporting.cells import ABSENT
 from kwdagger.reporting.plan_text import print_text
@@ -37,7 +37,7 @@ def print_comparison(comparison: Comparison, whole: bool = False) -> None:
         cells = zip(*rows, strict=True)
         print_columns(
             [
-                TextColumn(head, list(column), numeric=2 <= place <= 6, fixed=place == 7)
+                TextColumn(head, list(column), numeric=2 <= place <= 6, fixed=place in (0, 7))
                 for place, (head, column) in enumerate(zip(HEADS, cells, strict=True))
             ]
         )
@@ -127,11 +127,15 @@ def _needed(verdict: Verdict) -> str:
     return f'{verdict.repeats} {verdict.unit} would decide'
 
 
+def _where(failure: Failure) -> str:
+    return failure.path if failure.runs == 1 else f'{failure.runs} runs, such as {failure.path}'
+
+
 def remark_lines(comparison: Comparison) -> list[str]:
     """Return what else has to be said, one line each."""
     labels = comparison.labels
     lines = [
-        f'broken in B: {labels.get(one.subject, one.subject)}: {one.reason} ({one.path})'
+        f'broken in B: {labels.get(one.subject, one.subject)}: {one.reason} ({_where(one)})'
         for one in comparison.failures
     ]
     for letter, subjects in (('A', comparison.only_a), ('B', comparison.only_b)):

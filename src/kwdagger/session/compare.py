@@ -23,6 +23,7 @@ from kwdagger.sessions.recorded import (
     last_passing,
     recorded_sessions,
 )
+from kwdagger.sessions.session_facts import commit_of
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
 
 _BASELINE = 'last-5-passing'
@@ -125,17 +126,14 @@ def make_comparison(config: Mapping[str, Any], rules: Rules) -> Comparison:
         before = chosen_b[0] if place_a is place_b else None
         runs_a = latest_passing(place_a, count, before)
         chosen_a = [one for one in place_a.sessions if one.name in {r.session for r in runs_a}]
-    used = {(run.root, run.session) for run in (*runs_a, *runs_b)}
     places = [place_a] if place_a is place_b else [place_a, place_b]
-    history = [
-        run for place in places for run in place.runs if (run.root, run.session) not in used
-    ]
+    history = runs_before(runs_a, runs_b, [run for place in places for run in place.runs])
     return compare_runs(
         side_of(asked_a, chosen_a),
         side_of(asked_b, chosen_b),
         runs_a,
         runs_b,
-        sorted(history, key=lambda run: run.started_at),
+        history,
         rules,
         as_list(config['metric']),
         as_list(config['over']),
@@ -178,9 +176,7 @@ def runs_in(
     return [run for run in runs if run.session in wanted]
 
 
-def latest_passing(
-    place: _Place, count: int, before: RecordedSession | None
-) -> list[BenchmarkRun]:
+def latest_passing(place: _Place, count: int, before: RecordedSession | None) -> list[BenchmarkRun]:
     """Return, of each benchmark, the runs of the last sessions in which it passed.
 
     Args:
@@ -195,13 +191,21 @@ def latest_passing(
     return [run for run in done if run.session in list(sessions[run.algo_id])[-count:]]
 
 
+def runs_before(
+    runs_a: Sequence[BenchmarkRun], runs_b: Sequence[BenchmarkRun], runs: Sequence[BenchmarkRun]
+) -> list[BenchmarkRun]:
+    """Return the runs of other sessions before the later side, in order of time."""
+    used = {(run.root, run.session) for run in (*runs_a, *runs_b)}
+    starts = [min((run.started_at for run in side), default='') for side in (runs_a, runs_b)]
+    earlier = [
+        run for run in runs if (run.root, run.session) not in used and run.started_at < max(starts)
+    ]
+    return sorted(earlier, key=lambda run: run.started_at)
+
+
 def side_of(asked: str, sessions: Sequence[RecordedSession]) -> Side:
     """Return how a side is described."""
-    commits = []
-    for one in sessions:
-        git = one.record.get('git')
-        if isinstance(git, Mapping) and git.get('commit'):
-            commits.append(f'{git["commit"]}'[:10] + ('+' if git.get('dirty') else ''))
+    commits = filter(None, (commit_of(one.record) for one in sessions))
     return Side(asked, tuple(names(sessions)), tuple(dict.fromkeys(commits)))
 
 

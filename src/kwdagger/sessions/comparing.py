@@ -37,8 +37,8 @@ def compare_runs(
     Raises:
         InvalidValue: nothing was measured on both sides. UnknownName: no such metric, parameter.
     """
-    runs_a, runs_b, history = (with_repeats_over(over, runs) for runs in (runs_a, runs_b, history))
     check_over(over, [*runs_a, *runs_b])
+    runs_a, runs_b, history = (with_repeats_over(over, runs) for runs in (runs_a, runs_b, history))
     by_a, by_b, by_then = (_by_subject(runs) for runs in (runs_a, runs_b, history))
     done_a, done_b = _with_results(by_a), _with_results(by_b)
     both = [subject for subject in done_a if subject in done_b]
@@ -96,11 +96,11 @@ def _with_results(by: Mapping[str, list[BenchmarkRun]]) -> dict[str, list[Benchm
 
 
 def _failures(subject: str, runs: Iterable[BenchmarkRun]) -> list[Failure]:
-    return [
-        Failure(subject, _why(run), run.path)
-        for run in runs
-        if run.state in FAILED_STATES or run.problem
-    ]
+    found: dict[str, list[BenchmarkRun]] = {}
+    for run in runs:
+        if run.state in FAILED_STATES or run.problem:
+            found.setdefault(_why(run), []).append(run)
+    return [Failure(subject, why, broken[0].path, len(broken)) for why, broken in found.items()]
 
 
 def _why(run: BenchmarkRun) -> str:

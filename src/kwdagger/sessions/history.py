@@ -66,7 +66,9 @@ class BenchmarkRun:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class RecordedPlace:
+    """A run directory with a record."""
+
     path: str
     node: str
     process_id: str
@@ -90,13 +92,13 @@ def read_history(
     by_name = {one.name: one for one in sessions}
     places = [
         place
-        for place in _places(root, sessions)
+        for place in recorded_places(root, sessions)
         if place.status.session in by_name
         and (wanted is None or place.status.session in wanted)
         and (nodes is None or place.node in nodes)
     ]
     pipelines = RecordedPipelines(root)
-    groups: dict[tuple[int, str], tuple[Pipeline, list[_Place]]] = {}
+    groups: dict[tuple[int, str], tuple[Pipeline, list[RecordedPlace]]] = {}
     unread = []
     for place in places:
         pipeline = pipelines.with_node(place.node, by_name.get(place.status.session or ''))
@@ -113,11 +115,11 @@ def read_history(
     return sorted([*runs, *unread], key=lambda run: (run.started_at, run.process_id))
 
 
-def _places(root: str, sessions: Iterable[RecordedSession]) -> Iterable[_Place]:
+def recorded_places(root: str, sessions: Iterable[RecordedSession]) -> Iterable[RecordedPlace]:
     """Yield every run directory that has a record: below the root, or where a plan put it."""
     found = {os.path.normpath(os.path.join(root, one.place)): '' for one in find_runs(root)}
     for session in sessions:
-        for row in _plan_rows(session):
+        for row in plan_rows(session):
             path = os.path.normpath(os.path.join(root, str(row.get('rundir'))))
             found[path] = f'{row.get("node")}\n{row.get("id")}'
     for path, planned in found.items():
@@ -125,17 +127,18 @@ def _places(root: str, sessions: Iterable[RecordedSession]) -> Iterable[_Place]:
         if status is not None:
             node, _, name = planned.partition('\n')
             node = node or os.path.basename(os.path.dirname(path))
-            yield _Place(path, node, name or os.path.basename(path), status)
+            yield RecordedPlace(path, node, name or os.path.basename(path), status)
 
 
-def _plan_rows(session: RecordedSession) -> list[dict[str, Any]]:
+def plan_rows(session: RecordedSession) -> list[dict[str, Any]]:
+    """Return the jobs of a session's plan; none where it cannot be read."""
     try:
         return list(read_plan(session.directory))
     except ValueError:  # damaged: the folders below the root are found without it
         return []
 
 
-def _without_result(root: str, place: _Place, problem: str) -> BenchmarkRun:
+def _without_result(root: str, place: RecordedPlace, problem: str) -> BenchmarkRun:
     status = place.status
     return BenchmarkRun(
         root,
@@ -155,7 +158,7 @@ def _without_result(root: str, place: _Place, problem: str) -> BenchmarkRun:
 
 
 def _runs_of(
-    root: str, pipeline: Pipeline, node: ProcessNode, places: Sequence[_Place]
+    root: str, pipeline: Pipeline, node: ProcessNode, places: Sequence[RecordedPlace]
 ) -> Iterable[BenchmarkRun]:
     loader = RunLoader(pipeline, [root])
     records = loader.load(node, [place.path for place in places])
@@ -169,7 +172,7 @@ def _runs_of(
 def _run(
     root: str,
     node: ProcessNode,
-    place: _Place,
+    place: RecordedPlace,
     record: RunRecord,
     groups: ParameterGroups,
     objectives: _Objectives,

@@ -29,11 +29,16 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A benchmark that gave a result on side A, and none, or no number, on side B."""
+    """A benchmark that gave a result on side A, and none, or no number, on side B.
+
+    Attributes:
+        path: a run directory of it. runs: how many runs failed for that reason.
+    """
 
     subject: str
     reason: str
     path: str
+    runs: int = 1
 
 
 @dataclass(frozen=True, slots=True)

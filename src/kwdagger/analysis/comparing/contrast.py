@@ -17,6 +17,10 @@ FEW = 3
 """Fewer values than this on a side do not tell its spread."""
 TAIL_OF_FEW = 3.0
 """Degrees of freedom where a side has few values: a tail that heavy is allowed for."""
+FEWEST_STEPS = 3
+"""From one session to the next: fewer do not tell how sessions differ."""
+_CHANGE = 4.0  # times the usual step
+_LIGHTEST_TAIL = 5.0  # from 20 such steps on, which show most of what noise does
 
 Block: TypeAlias = str
 
@@ -71,8 +75,9 @@ def contrast(series: Series, scale: Scale) -> Contrast:
         found = _paired(pairs, a, b)
     else:
         found = _unpaired(_values(a), _values(b), 'runs', len(base))
-    found = _at_least_resolution(found, scale.resolution)
-    return _at_least_floor(found, _levelled(series.history, scale, base), sessions)
+    earlier = _by_session([*_levelled(series.history, scale, base), *a])
+    found = _at_least_floor(found, earlier, sessions)
+    return _at_least_resolution(found, scale.resolution)
 
 
 def _block_means(series: Series, scale: Scale) -> dict[Block, float]:
@@ -185,17 +190,18 @@ def _at_least_resolution(found: Contrast, resolution: float) -> Contrast:
     return replace(found, error=max(found.error, least))
 
 
-def _at_least_floor(
-    found: Contrast, history: Sequence[Observation], sessions: Sequence[int]
-) -> Contrast:
+def _at_least_floor(found: Contrast, earlier: Sequence[float], sessions: Sequence[int]) -> Contrast:
     """Sessions differ although nothing changed: no difference is known better than that.
 
-    From successive differences, which a slow drift or a step in the past hardly moves; of h
-    differences about 2h/3 degrees of freedom. Source: J. von Neumann et al., The mean square
-    successive difference, Ann. Math. Stat. 12 (1941) 153-162.
+    From successive differences, which a slow drift hardly moves; of h differences about 2h/3
+    degrees of freedom. Source: J. von Neumann et al., The mean square successive difference,
+    Ann. Math. Stat. 12 (1941) 153-162.
+
+    Args:
+        earlier: the means of the sessions up to side A's, in order of time.
     """
-    steps = [after - before for before, after in pairwise(_by_session(history))]
-    if len(steps) < 2:
+    steps = noise_steps(earlier)
+    if len(steps) < FEWEST_STEPS:
         return found
     noise = math.sqrt(math.fsum(step * step for step in steps) / (2 * len(steps)))
     error = noise * math.sqrt(1 / sessions[0] + 1 / sessions[1])
@@ -203,5 +209,30 @@ def _at_least_floor(
         return found
     freedom = 2 * len(steps) / 3
     if min(sessions) < FEW:
-        freedom = min(freedom, TAIL_OF_FEW)
+        freedom = min(freedom, max(TAIL_OF_FEW, min(len(steps) / 4, _LIGHTEST_TAIL)))
     return replace(found, error=error, freedom=freedom, noise=noise, unit='sessions', own=False)
+
+
+def noise_steps(levels: Sequence[float]) -> list[float]:
+    """Return the differences from one session to the next, without those that are changes.
+
+    Such a one is large beside all others, and the sessions after it stay where it led. An
+    accident is no change: the session after it is back.
+    """
+    steps = dict(enumerate(after - before for before, after in pairwise(levels)))
+    for _ in range(len(steps) // 4):
+        place = max(steps, key=lambda at: abs(steps[at]))
+        others = [step for at, step in steps.items() if at != place]
+        usual = math.sqrt(fmean(step * step for step in others))
+        before, after = levels[max(0, place - 1) : place + 1], levels[place + 1 : place + 3]
+        stays = len(before) == len(after) == 2 and _leads(before, after, steps[place])
+        if abs(steps[place]) <= _CHANGE * usual or not stays:
+            break
+        del steps[place]
+    return list(steps.values())
+
+
+def _leads(before: Sequence[float], after: Sequence[float], step: float) -> bool:
+    """Whether every level after a step lies beyond every level before it, by half of it."""
+    gap = min(after) - max(before) if step > 0 else min(before) - max(after)
+    return gap > abs(step) / 2

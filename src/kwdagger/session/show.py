@@ -1,0 +1,72 @@
+"""``kwdagger session show``: one session, its jobs and what they measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import scriptconfig as scfg
+
+from kwdagger.reporting.session_text import print_json, print_session
+from kwdagger.sessions.history import read_history
+from kwdagger.sessions.measured import measurements
+from kwdagger.sessions.recorded import LATEST, chosen_sessions, recorded_sessions
+from kwdagger.sessions.session_facts import session_facts
+from kwdagger.specs.options import OptionsConfig, run_verb
+
+
+class SessionShowConfig(OptionsConfig):
+    """Show one session: who, when, where, its jobs and what they measured."""
+
+    __command__ = 'show'
+    __prog__ = 'kwdagger session show'
+
+    session = scfg.Value(
+        LATEST, type=str, position=1, help='its name, a pattern, latest or previous'
+    )
+    root = scfg.Value('./kwdagger_output', type=str, help='root_dpath of the schedule calls')
+    json = scfg.Value(False, isflag=True, help='print one JSON document')
+
+    @classmethod
+    def main(cls, argv: Any = True, **kwargs: Any) -> None:
+        """Run the verb; raise `SystemExit` when its exit code is not 0."""
+        run_verb(cls, show_session, argv, kwargs)
+
+
+__cli__ = SessionShowConfig
+main = SessionShowConfig.main
+
+
+def show_session(config: Mapping[str, Any]) -> int:
+    """Do what the options say; return the exit code.
+
+    Raises:
+        UserError: there is no such session.
+    """
+    root = os.path.normpath(os.path.expanduser(config['root']))
+    sessions = recorded_sessions(root)
+    chosen = chosen_sessions(config['session'], sessions)
+    facts = session_facts(root, sessions, chosen)
+    wanted = {one.name for one in chosen}
+    measured = measurements(read_history(root, sessions, wanted))
+    documents = []
+    for one, session in zip(facts, chosen, strict=True):
+        own = [each for each in measured if each.session == one.name]
+        if config['json']:
+            documents.append(
+                {
+                    **one.as_mapping(),
+                    'record': dict(session.record),
+                    'jobs': [each.as_mapping() for each in own],
+                }
+            )
+        else:
+            print_session(one, session.record, own)
+    if config['json']:
+        print_json(documents[0] if len(documents) == 1 else documents)
+    return 0
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,49 @@
+"""Sessions in short: who, when, and what became of their jobs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kwdagger.reporting.measured import SessionFacts
+from kwdagger.sessions.history import plan_rows, recorded_places
+from kwdagger.sessions.recorded import RecordedSession
+
+
+def session_facts(
+    root: str, sessions: Sequence[RecordedSession], wanted: Sequence[RecordedSession]
+) -> list[SessionFacts]:
+    """Return the wanted sessions in short.
+
+    Args:
+        sessions: all of the root. A run counts for the session that its record names.
+    """
+    states: dict[str, Counter[str]] = {one.name: Counter() for one in sessions}
+    for place in recorded_places(root, sessions):
+        if place.status.session in states:
+            states[place.status.session][place.status.state] += 1
+    return [_facts(one, states[one.name]) for one in wanted]
+
+
+def _facts(session: RecordedSession, states: Mapping[str, int]) -> SessionFacts:
+    rows = plan_rows(session)
+    record = session.record
+    return SessionFacts(
+        session.name,
+        session.started_at,
+        str(record.get('user') or ''),
+        str(record.get('host') or ''),
+        commit_of(record),
+        len(rows),
+        sum(not row.get('run') for row in rows),
+        dict(sorted(states.items())),
+    )
+
+
+def commit_of(record: Mapping[str, Any]) -> str:
+    """Return the first ten characters of the commit, ``+`` behind them for changes, or ''."""
+    git = record.get('git')
+    if not isinstance(git, Mapping) or not git.get('commit'):
+        return ''
+    return str(git['commit'])[:10] + ('+' if git.get('dirty') else '')
