@@ -75,7 +75,7 @@ def contrast(series: Series, scale: Scale) -> Contrast:
         found = _paired(pairs, a, b)
     else:
         found = _unpaired(_values(a), _values(b), 'runs', len(base))
-    earlier = _by_session([*_levelled(series.history, scale, base), *a])
+    earlier = _by_session(_levelled(series.history, scale, base))
     found = _at_least_floor(found, earlier, sessions)
     return _at_least_resolution(found, scale.resolution)
 
@@ -198,7 +198,7 @@ def _at_least_floor(found: Contrast, earlier: Sequence[float], sessions: Sequenc
     Ann. Math. Stat. 12 (1941) 153-162.
 
     Args:
-        earlier: the means of the sessions up to side A's, in order of time.
+        earlier: the means of other sessions, in order of time.
     """
     steps = noise_steps(earlier)
     if len(steps) < FEWEST_STEPS:

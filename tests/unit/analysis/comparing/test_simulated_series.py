@@ -27,7 +27,7 @@ def test_false_alarms_stay_under_5_percent(noise, m, n):
     random = np.random.default_rng(7)
 
     def trial():
-        history = nights(noise(random, 10), 'h') if m == 1 else ()
+        history = nights(noise(random, 25), 'h') if m == 1 else ()
         return one(nights(noise(random, m), 'a'), nights(noise(random, n), 'b'), history)
 
     assert alarms(words(TRIALS, trial)) < 0.05 * TRIALS

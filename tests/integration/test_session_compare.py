@@ -1,0 +1,286 @@
+"""`kwdagger session list|show|history|compare` on sessions that really ran."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from kwdagger.__main__ import main
+
+PROGRAM = """
+import argparse, json, sys
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+for name in ('--size', '--seed', '--text', '--out'):
+    parser.add_argument(name)
+args = parser.parse_args()
+told = json.loads(Path('told.json').read_text())
+if told.get('fail') == args.size:
+    sys.exit('the codec is gone')
+wobble = 1 + 0.001 * ((int(args.seed) * 7 + told['night'] * 5) % 11 - 5)
+seconds = int(args.size) * len(Path(args.text).read_text()) * told['speed'] * wobble
+metrics = {'time_s': seconds, 'rate': 1 / seconds, 'items': 3, 'size_bytes': 512}
+if told.get('nan') == args.size:
+    metrics['time_s'] = float('nan')
+Path(args.out).write_text(json.dumps({'metrics': metrics}))
+"""
+PARAMS = """
+pipeline:
+  nodes:
+    bench:
+      executable: PYTHON bench.py
+      in_paths: [text]
+      algo_params: [size, seed]
+      out_paths: {out: result.json}
+      primary_out_key: out
+      repeat: session
+      metrics:
+        - {metric: rate, objective: maximize}
+matrix:
+  bench.text: [short.txt]
+  bench.size: [1, 10]
+  bench.seed: [0, 1, 2, 3]
+"""
+NIGHTS = ('night1', 'night2', 'night3', 'night4', 'night5')
+
+
+def run_night(name, **told):
+    """Run one session; `told` is what the program of that night does."""
+    Path('told.json').write_text(json.dumps({'speed': 1.0, 'night': int(name[-1], 36), **told}))
+    words = ['schedule', '--params=params.yaml', '--root_dpath=out', '--run=1', '--quiet']
+    try:
+        main([*words, f'--session={name}'])
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+@pytest.fixture(scope='module')
+def nights(tmp_path_factory):
+    """Five nights that are alike, a slow one, one that broke, one without a number."""
+    folder = tmp_path_factory.mktemp('nights')
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        Path('bench.py').write_text(PROGRAM)
+        Path('params.yaml').write_text(PARAMS.replace('PYTHON', sys.executable))
+        Path('short.txt').write_text('x' * 100)
+        for name in NIGHTS:
+            assert run_night(name) == 0
+        assert run_night('slow6', speed=1.05) == 0
+        assert run_night('broken7', fail='10') == 1
+        assert run_night('nan8', nan='1') == 0
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def here(nights, monkeypatch):
+    monkeypatch.chdir(nights)
+    return nights
+
+
+@pytest.fixture
+def session(here, capsys):
+    """Return a call of a session verb: exit code, what it printed, what it complained about."""
+
+    def call(*words):
+        capsys.readouterr()
+        try:
+            main(['session', *words])
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+def compared(session, *words):
+    code, out, _ = session('compare', '--root=out', '--json', *words)
+    document = json.loads(out)
+    found = {(one['benchmark'], one['metric']): one for one in document['verdicts']}
+    return code, document, found
+
+
+def test_nights_that_are_alike_are_no_regression(session):
+    code, document, found = compared(session, 'night4', 'night5', '--over=seed')
+    assert code == 0
+    assert document['regression'] is False
+    assert {one['verdict'] for one in found.values()} == {'same'}
+    assert {metric for _, metric in found} == {'time_s', 'rate', 'size_bytes'}
+
+
+def test_a_slow_night_is_found_and_says_by_how_much(session):
+    code, document, found = compared(session, 'slow6', '--over=seed')
+    assert code == 1
+    assert document['a']['sessions'] == list(NIGHTS)
+    slower, rarer = found['bench size=1', 'time_s'], found['bench size=10', 'rate']
+    assert (slower['verdict'], slower['objective']) == ('worse', 'minimize')
+    assert (rarer['verdict'], rarer['objective']) == ('worse', 'maximize')
+    assert slower['ratio'] == pytest.approx(1.05, abs=0.005)
+    assert slower['low'] < 1.05 < slower['high'] < 1.1
+    assert found['bench size=1', 'size_bytes']['verdict'] == 'same'
+    assert (slower['runs_a'], slower['sessions_a'], slower['runs_b']) == (20, 5, 4)
+    code, _, found = compared(session, 'slow6', 'night5', '--over=seed')
+    assert code == 0
+    assert found['bench size=1', 'time_s']['verdict'] == 'better'
+
+
+def test_without_repeats_history_tells_the_noise(session):
+    """Each benchmark ran once a night: the five nights before say how much it wobbles."""
+    code, _, found = compared(session, 'night5', 'slow6', '--metric=time_s')
+    assert len(found) == 8
+    assert all(one['unit'] == 'sessions' for one in found.values())
+    assert all(0.0005 < one['noise'] < 0.01 for one in found.values())
+    assert code == (1 if any(one['verdict'] == 'worse' for one in found.values()) else 0)
+    code, _, found = compared(session, 'night1', 'night2', '--metric=time_s')
+    assert {one['verdict'] for one in found.values()} == {'undecided'}
+    assert all(one['repeats'] == 5 and one['noise'] is None for one in found.values())
+
+
+def test_what_passed_and_now_fails_is_a_regression(session, here):
+    code, out, _ = session('compare', 'night5', 'broken7', '--root=out', '--over=seed')
+    assert code == 1
+    assert 'broken in B: bench size=10: failed: exit code 1 (4 runs, such as out/bench/' in out
+    assert out.splitlines()[-1].startswith('B against A: 1 broken, ')
+
+
+def test_a_metric_that_is_no_number_any_more_is_a_regression(session):
+    code, document, found = compared(session, 'night5', 'nan8', '--over=seed', '--metric=time_s')
+    assert code == 1
+    assert document['failures'][0]['reason'] == 'time_s is no finite number'
+    assert list(found) == [('bench size=10', 'time_s')]
+
+
+def test_the_baseline_of_a_benchmark_is_where_it_last_passed(session):
+    """In broken7 the large ones failed: their last two are older than those of the small ones."""
+    _, document, found = compared(
+        session, 'nan8', '--baseline=last-2-passing', '--over=seed', '--metric=size_bytes'
+    )
+    assert document['a']['sessions'] == ['night5', 'slow6', 'broken7']
+    assert all(one['sessions_a'] == 2 for one in found.values())
+
+
+def test_files_for_people_and_for_ci(session, here):
+    words = ('slow6', '--root=out', '--over=seed', '--markdown=table.md', '--junit=suite.xml')
+    code, out, _ = session('compare', *words)
+    assert code == 1
+    assert 'A: last-5-passing (night1, night2, night3, night4, night5)' in out
+    assert 'note: not compared, as nobody says what is better: items' in out
+    table = Path('table.md').read_text().splitlines()
+    assert table[0] == '**B against A: 4 worse, 2 same**'
+    assert sum(line.endswith('| **worse** |') for line in table) == 4
+    rows = [line for line in table if line.startswith('|')]
+    assert {row.replace('\\|', '').count('|') for row in rows} == {9}
+    suite = ElementTree.parse('suite.xml').getroot()
+    assert (suite.get('tests'), suite.get('failures'), suite.get('skipped')) == ('6', '4', '0')
+    failed = [case.get('name') for case in suite if case.find('failure') is not None]
+    assert sorted(failed) == ['rate', 'rate', 'time_s', 'time_s']
+
+
+def test_two_roots_are_compared_by_algo_id(session, here, capsys):
+    shutil.copytree('out', 'elsewhere', symlinks=True)
+    code, _document, found = compared(
+        session, 'night5', 'night5', '--root_b=elsewhere', '--over=seed', '--metric=time_s'
+    )
+    assert code == 0
+    assert len(found) == 2
+    assert {one['ratio'] for one in found.values()} == {1.0}
+
+
+def test_sessions_are_listed_with_what_became_of_their_jobs(session):
+    code, out, _ = session('list', 'out')
+    assert code == 0
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [*NIGHTS, 'slow6', 'broken7', 'nan8']
+    assert lines[7].endswith('4 passed, 4 failed')
+    _, out, _ = session('list', 'out', '--last=1', '--json')
+    [latest] = json.loads(out)['sessions']
+    assert (latest['name'], latest['planned'], latest['states']) == ('nan8', 8, {'passed': 8})
+
+
+def test_a_session_is_shown_with_its_jobs_and_results(session):
+    code, out, _ = session('show', 'broken7', '--root=out')
+    assert code == 0
+    assert 'jobs     8: 4 passed, 4 failed' in out
+    assert 'bench size=10 seed=0  failed' in out
+    assert 'bench size=10 seed=0: exit code 1' in out
+    _, out, _ = session('show', '--root=out', '--json')
+    document = json.loads(out)
+    assert document['name'] == 'nan8'
+    assert {job['metrics']['items'] for job in document['jobs']} == {3}
+
+
+def test_history_is_every_run_of_one_algo_id(session, here):
+    code, out, _ = session('history', 'bench size=1 seed=0', '--root=out', '--json')
+    runs = json.loads(out)['runs']
+    assert code == 0
+    assert [run['session'] for run in runs] == [*NIGHTS, 'slow6', 'broken7', 'nan8']
+    [algo_id] = {run['algo_id'] for run in runs}
+    assert len({run['path'] for run in runs}) == 8
+    plan = Path('out/_kwdagger_schedule/night1/plan.jsonl').read_text().splitlines()
+    assert algo_id in {json.loads(line)['algo_id'] for line in plan}
+    _, by_id, _ = session('history', algo_id, '--root=out', '--json')
+    assert json.loads(by_id)['runs'] == runs
+    _, out, _ = session('history', algo_id, '--root=out', '--metric=time_s')
+    assert out.splitlines()[0] == f'bench size=1 seed=0  {algo_id}'
+    assert out.splitlines()[1].split() == ['session', 'started', 'state', 'took', 'time_s']
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['compare', 'nigth1', 'night2'], "no session 'nigth1' under 'out' (did you mean"),
+        (['compare', 'night1', 'night1'], "session 'night1' is on both sides; name two"),
+        (['compare', 'night1', 'night2', '--baseline=night3'], 'the baseline is named twice'),
+        (['compare', 'night1', 'night2', '--metric=tim_s'], "(did you mean 'time_s'?)"),
+        (['compare', 'night1', 'night2', '--over=sead'], "(did you mean 'seed'?)"),
+        (['compare', 'night1', 'night2', '--threshold=0'], '--threshold is above 0 and below 1'),
+        (['compare', 'night1', 'night2', '--threshold=much'], '--threshold is a share such as'),
+        (['compare', 'night1', 'night2', '--alpha=60%'], '--alpha is above 0 and below 0.5'),
+        (['compare', 'night1', 'night2', '--junit=no/x.xml'], "there is no folder 'no'"),
+        (['compare', 'last-0-passing', 'night2'], "'last-0-passing' asks for no session"),
+        (['compare', 'night1'], 'last-5-passing measured nothing that has a result'),
+        (['show', 'nigth1'], "no session 'nigth1' under 'out' (did you mean"),
+        (['history', 'bensh'], "no session measured 'bensh' (did you mean 'bench'?)"),
+        (['history', 'bench', '--metric=tim_s'], "(did you mean 'time_s'?)"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(session, words, message):
+    code, _out, err = session(*words, '--root=out')
+    assert code == 2
+    assert err.startswith('error: ')
+    assert err.count('\n') == 1
+    assert message in err
+
+
+@pytest.mark.parametrize('verb', ['list', 'show', 'history', 'compare'])
+@pytest.mark.parametrize(('place', 'message'), [('none', 'does not exist'), ('.', 'no session')])
+def test_a_folder_without_sessions_is_named(session, verb, place, message):
+    code, _, err = session(verb, f'--root={place}')
+    assert code == 2
+    assert message in err
+
+
+def test_a_run_that_both_sessions_share_measured_nothing_anew(tmp_path, monkeypatch, capsys):
+    """Without `repeat: session` the second session finds the first one's results."""
+    monkeypatch.chdir(tmp_path)
+    Path('bench.py').write_text(PROGRAM)
+    text = PARAMS.replace('PYTHON', sys.executable).replace('      repeat: session\n', '')
+    Path('params.yaml').write_text(text.replace('[0, 1, 2, 3]', '[0]'))
+    Path('short.txt').write_text('x')
+    assert run_night('a1') == 0
+    assert run_night('b2') == 0
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main(['session', 'compare', 'a1', 'b2', '--root=out'])
+    assert end.value.code == 2
+    assert "made anew where a node says repeat: 'session'" in capsys.readouterr().err
