@@ -1,0 +1,78 @@
+"""What a benchmark demands of its metrics, and which of it is not met."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+History: TypeAlias = Callable[[str, str | None], Sequence[float]]
+"""(metric, entry or None) -> what that entry measured in this session, or, for None, what
+this one measured before; oldest first."""
+
+
+def no_history(metric: str, entry: str | None) -> Sequence[float]:
+    """Nothing was measured before."""
+    return ()
+
+
+def unmet(
+    requirements: Sequence[Mapping[str, Any]],
+    metrics: Mapping[str, Any],
+    record: Mapping[str, Any],
+    history: History = no_history,
+) -> dict[str, str]:
+    """Return metric -> why it does not meet what is required of it; empty if all is met.
+
+    A metric is looked up in `metrics`, then in `record`. One that is missing, not finite, or no
+    number where a number is asked for, meets nothing.
+
+    Args:
+        requirements: mappings with ``metric`` and ``min_value``, ``max_value``, ``exact_value``
+            or ``max_regression`` (with or without ``relative_to``).
+
+    >>> unmet([{'metric': 'seconds', 'max_value': 60}], {'seconds': 61.5}, {})
+    {'seconds': '61.5 is above max_value 60'}
+    """
+    reasons: dict[str, list[str]] = {}
+    for requirement in requirements:
+        metric = str(requirement['metric'])
+        found = reasons.setdefault(metric, [])
+        if metric in metrics or metric in record:
+            value = metrics[metric] if metric in metrics else record[metric]
+            found += _faults(requirement, value, history)
+        else:
+            found.append('there is no such metric')
+    return {metric: '; '.join(dict.fromkeys(found)) for metric, found in reasons.items() if found}
+
+
+def _faults(requirement: Mapping[str, Any], value: Any, history: History) -> list[str]:
+    exact = requirement.get('exact_value')
+    if isinstance(value, float) and not math.isfinite(value):
+        return [f'is {value}, not a finite number']
+    faults = []
+    if exact is not None and not _same(value, exact):
+        faults.append(f'{_shown(value)} is not exact_value {_shown(exact)}')
+    bounds = [requirement.get(key) for key in ('min_value', 'max_value', 'max_regression')]
+    if all(bound is None for bound in bounds):
+        return faults
+    if not _is_number(value):
+        return [*faults, f'{_shown(value)} is not a number']
+    least, most, _ = bounds
+    if least is not None and not value >= least:
+        faults.append(f'{_shown(value)} is below min_value {_shown(least)}')
+    if most is not None and not value <= most:
+        faults.append(f'{_shown(value)} is above max_value {_shown(most)}')
+    return faults
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _same(value: Any, exact: Any) -> bool:
+    return isinstance(value, bool) == isinstance(exact, bool) and bool(value == exact)
+
+
+def _shown(value: Any) -> str:
+    return f'{value:.10g}' if isinstance(value, float) else f'{value!r:.80}'

@@ -1,0 +1,327 @@
+"""The helper of benchmark entries, run as its run script runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from live_processes import ours
+from script_jobs import Job, wait_for
+
+from kwdagger.bench.job.telemetry import COLUMNS
+from kwdagger.bench.job_spec import JobSpec
+
+HELPER = [sys.executable, '-m', 'kwdagger.bench.job']
+DEADLINE_SECONDS = 60
+
+
+class HelperRun:
+    """One entry whose run directory is a folder of the test."""
+
+    def __init__(self, folder):
+        self.dir = folder
+        self.results = folder / 'benchmark_results'
+
+    def arguments(self, command, **fields):
+        fields = {'results_path': str(self.results), 'telemetry_interval_s': 0, **fields}
+        spec = JobSpec(name='sort', run_dir=str(self.dir), **fields)
+        return [*HELPER, spec.to_text(), '--', *map(str, command)]
+
+    def __call__(self, command, environment=(), **fields):
+        return subprocess.run(
+            self.arguments(command, **fields),
+            cwd=self.dir,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_SECONDS,
+            check=False,
+            env={**os.environ, **dict(environment)},
+        )
+
+    def python(self, text, **fields):
+        return self([sys.executable, self.script(text)], **fields)
+
+    def script(self, text):
+        path = self.dir / 'script.py'
+        start = f'import json, os, sys, time\nresults = {str(self.results)!r}\n'
+        path.write_text(start + textwrap.dedent(text))
+        return path
+
+    def record(self):
+        return json.loads((self.dir / 'results.json').read_text())
+
+
+WRITES = """
+    def write(name, content):
+        with open(f'{results}/{name}', 'w') as file:
+            json.dump(content, file)
+"""
+SUCCEEDS = (
+    WRITES
+    + """
+    write('params.json', {'n': 3})
+    write('metrics.json', {'is_success': True, 'time_taken': 1.5})
+"""
+)
+
+
+@contextlib.contextmanager
+def running(arguments, folder):
+    """Start a helper; whatever becomes of the test, it ends with it."""
+    quiet = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL}
+    with subprocess.Popen(arguments, cwd=folder, **quiet) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+
+
+@pytest.fixture
+def helper(tmp_path):
+    return HelperRun(tmp_path)
+
+
+def test_what_a_program_leaves_is_in_its_results(helper):
+    text = SUCCEEDS + "\n    print('out'); print('err', file=sys.stderr)\n"
+    done = helper.python(text, params={'n': 1, 'mode': 'x'}, requirements=(
+        {'metric': 'time_taken', 'max_value': 2},
+    ))  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, 'out\n', 'err\n')
+    record = helper.record()
+    assert (record['success'], record['state'], record['exit_code']) == (True, 'passed', 0)
+    assert record['params'] == {'n': 3, 'mode': 'x'}
+    assert record['metrics'] == {'is_success': True, 'time_taken': 1.5}
+    assert (record['warnings'], record['requirements_not_met']) == ([], {})
+    logs = {name: (helper.dir / f'{name}.log').read_text() for name in ('stdout', 'stderr')}
+    assert logs == {'stdout': 'out\n', 'stderr': 'err\n'}
+    assert sorted((helper.dir / 'stdouterr.log').read_text().split()) == ['err', 'out']
+    assert not (helper.dir / 'scratch').exists()
+
+
+FAILURES = {
+    'is_success is false': (
+        WRITES + "    write('params.json', {}); write('metrics.json', {'is_success': False})\n",
+        'metrics.json says is_success: false',
+    ),
+    'no metrics': (WRITES + "    write('params.json', {})\n", 'metrics.json is missing'),
+    'broken metrics': (
+        SUCCEEDS + "    open(f'{results}/metrics.json', 'w').write('{')\n",
+        'metrics.json cannot be read',
+    ),
+    'metrics that are a list': (
+        SUCCEEDS + "    write('metrics.json', [1])\n",
+        'metrics.json is no mapping but a list',
+    ),
+    'exit code': (SUCCEEDS + '    sys.exit(3)\n', 'the program ended with exit code 3'),
+    'killed': (SUCCEEDS + '    os.kill(os.getpid(), 9)\n', 'exit code 137'),
+}
+
+
+@pytest.mark.parametrize('case', FAILURES)
+def test_a_failure_has_a_reason(helper, case):
+    text, reason = FAILURES[case]
+    done = helper.python(text)
+    record = helper.record()
+    assert done.returncode != 0
+    assert (record['success'], record['state']) == (False, 'failed')
+    assert reason in record['error']
+    assert f'sort: {record["error"]}' in done.stderr
+
+
+def test_files_left_by_an_earlier_run_are_not_this_ones(helper):
+    helper.results.mkdir()
+    (helper.results / 'metrics.json').write_text('{"time_taken": 1}')
+    assert helper.python('pass').returncode == 1
+    assert 'metrics.json is left from before' in helper.record()['error']
+
+
+def test_parameters_that_the_program_did_not_write_are_a_warning(helper):
+    done = helper.python(WRITES + "    write('metrics.json', {'n': 1})\n", params={'n': 1})
+    assert done.returncode == 0
+    record = helper.record()
+    assert record['params'] == {'n': 1}
+    assert len(record['warnings']) == 1
+    assert 'params.json is missing' in record['warnings'][0]
+
+
+@pytest.mark.parametrize(('value', 'reason'), [
+    ('3.5', '3.5 is above max_value 2'),
+    ('float("nan")', 'is nan, not a finite number'),
+    ('float("-inf")', 'is -inf, not a finite number'),
+])  # fmt: skip
+def test_an_unmet_requirement_fails_the_entry(helper, value, reason):
+    text = SUCCEEDS + f"\n    write('metrics.json', {{'time_taken': {value}}})\n"
+    done = helper.python(text, requirements=({'metric': 'time_taken', 'max_value': 2},))
+    record = helper.record()
+    assert done.returncode == 1
+    assert (record['success'], record['exit_code']) == (False, 0)
+    assert record['requirements_not_met'] == {'time_taken': reason}
+    assert record['error'] == f'requirement not met: time_taken {reason}'
+
+
+def test_a_command_that_cannot_start_is_a_failure(helper):
+    done = helper(['no-such-program', '--n', '1'])
+    record = helper.record()
+    assert (done.returncode, record['exit_code'], record['success']) == (127, 127, False)
+    assert 'no-such-program: No such file or directory' in record['error']
+    plain = helper.dir / 'plain.txt'
+    plain.write_text('')
+    assert helper([plain]).returncode == 126
+
+
+def test_the_traceback_of_the_program_is_kept(helper):
+    helper.python("raise ValueError('too short')")
+    assert helper.record()['traceback'].endswith('ValueError: too short')
+
+
+@pytest.mark.parametrize('ending', ['', 'sys.exit(1)'])
+@pytest.mark.parametrize('delete', [True, False])
+def test_scratch_goes_after_success_and_failure_alike(helper, ending, delete):
+    text = (
+        f"{SUCCEEDS}    os.mkdir('scratch/a'); open('scratch/a/big', 'w').close()\n    {ending}\n"
+    )
+    helper.python(text, delete_scratch=delete)
+    assert helper.record()['success'] is not bool(ending)
+    assert (helper.dir / 'scratch' / 'a' / 'big').exists() is not delete
+
+
+def test_a_grandchild_that_keeps_the_pipe_holds_nothing_up(helper, tmp_path):
+    text = 'echo before; sleep 600 & echo $! > pid; echo after'
+    done = helper(['bash', '-c', text], results_path=None, kind='data_setup')
+    os.kill(int((tmp_path / 'pid').read_text()), signal.SIGKILL)
+    assert done.returncode == 0
+    assert (tmp_path / 'stdout.log').read_text() == 'before\nafter\n'
+    assert 'still holds its output' in helper.record()['warnings'][0]
+
+
+def test_no_output_is_lost_and_lines_stay_whole(helper, tmp_path):
+    text = """
+        import threading
+        def write(file, letter):
+            for number in range(20000):
+                file.write(f'{letter}{number}\\n')
+        threads = [threading.Thread(target=write, args=pair)
+                   for pair in ((sys.stdout, 'o'), (sys.stderr, 'e'))]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        sys.stdout.write('no end')
+    """
+    done = helper.python(text, results_path=None)
+    assert done.returncode == 0
+    expected = [f'o{number}' for number in range(20000)] + ['no end']
+    assert (tmp_path / 'stdout.log').read_text().split('\n') == expected
+    both = (tmp_path / 'stdouterr.log').read_text().split('\n')
+    assert [line for line in both if line[:1] in ('o', 'n')] == expected
+    assert len(both) == 40001
+    assert done.stdout == (tmp_path / 'stdout.log').read_text()
+
+
+def test_the_log_can_be_followed_while_the_program_runs(helper, tmp_path):
+    script = helper.script("""
+        print('begun')
+        sys.stdout.write('half')
+        while not os.path.exists('go'): time.sleep(0.01)
+    """)
+    arguments = helper.arguments([sys.executable, script], results_path=None)
+    with running(arguments, tmp_path) as process:
+        log = tmp_path / 'stdouterr.log'
+        wait_for(lambda: log.exists() and log.read_text() == 'begun\nhalf')
+        (tmp_path / 'go').touch()
+        assert process.wait(timeout=DEADLINE_SECONDS) == 0
+
+
+def test_a_signal_reaches_the_program_once(helper, tmp_path):
+    script = helper.script("""
+        import signal
+        def note(number, frame):
+            with open('signals', 'a') as file: file.write(f'{number} ')
+            if number == signal.SIGTERM: sys.exit(0)
+        for number in (signal.SIGTERM, signal.SIGUSR1): signal.signal(number, note)
+        open('ready', 'w').close()
+        while True: time.sleep(0.01)
+    """)
+    arguments = helper.arguments([sys.executable, script])
+    with running(arguments, tmp_path) as process:
+        wait_for((tmp_path / 'ready').exists)
+        process.send_signal(signal.SIGUSR1)
+        wait_for((tmp_path / 'signals').exists)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=DEADLINE_SECONDS) == 143
+    assert (tmp_path / 'signals').read_text().split() == ['10', '15']
+    record = helper.record()
+    assert (record['state'], record['error']) == ('cancelled', 'stopped by signal 15')
+
+
+def test_telemetry_counts_what_runs_below(helper, tmp_path):
+    text = """
+        import subprocess
+        block = bytearray(80_000_000)
+        child = subprocess.Popen([sys.executable, '-c', 'block = bytearray(60_000_000); input()'],
+                                 stdin=subprocess.PIPE)
+        begun = time.process_time()
+        while time.process_time() < begun + 0.4: pass
+        while len(open('telemetry.csv').readlines()) < 4: time.sleep(0.01)
+        child.communicate(b'\\n')
+    """
+    helper.python(text, results_path=None, telemetry_interval_s=0.05)
+    metrics = helper.record()['metrics']
+    assert metrics['telemetry_cpu_seconds'] >= 0.4
+    assert metrics['telemetry_rss_bytes_max'] >= 140_000_000
+    assert metrics['telemetry_processes_max'] == 2
+    with open(tmp_path / 'telemetry.csv', encoding='ascii') as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert metrics['telemetry_samples'] == len(rows) >= 3
+    assert max(int(row['rss_bytes']) for row in rows) >= 140_000_000
+
+
+def test_arguments_of_no_use(tmp_path):
+    for arguments in ([], ['{}', '--', 'true'], ['{"name":"a","run_dir":"/no/such"}', '--', 'a']):
+        done = subprocess.run(
+            [*HELPER, *arguments], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 2
+        assert done.stderr.startswith('error: ')
+        assert done.stderr.count('\n') == 1
+
+
+STUBBORN = """\
+trap '' TERM
+(trap '' TERM; sleep 600; echo never) &
+echo begun
+wait
+sleep 600
+"""
+
+
+def test_a_timeout_ends_everything_though_a_grandchild_holds_the_output(tmp_path):
+    job = Job(tmp_path / 'root', timeouts=(1.0,))
+    spec = JobSpec(name='sort', run_dir=str(job.dir), timeout_s=1.0, telemetry_interval_s=0)
+    helper = f'{shlex.join([*HELPER, spec.to_text()])} -- bash -c {shlex.quote(STUBBORN)}'
+    job = Job(
+        tmp_path / 'root',
+        helper,
+        timeouts=(1.0,),
+        cwd=str(tmp_path),
+        outputs={'results': f'{job.dir}/results.json'},
+        primary=f'{job.dir}/results.json',
+    ).write()
+    assert job.run().returncode == 124
+    status = job.status()
+    assert (status.state, status.exit_code) == ('timeout', 124)
+    record = json.loads((job.dir / 'results.json').read_text())
+    assert (record['state'], record['timed_out'], record['exit_code']) == ('timeout', True, 124)
+    assert record['error'] == 'timed out after 1 s'
+    assert (job.dir / 'stdout.log').read_text() == 'begun\n'
+    assert status.wall_seconds < 30
+    assert ours(tmp_path) == []
