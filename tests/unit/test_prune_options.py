@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kwdagger.errors import InvalidType
-from kwdagger.prune import joined, params_list
+from kwdagger.prune import params_list
 from kwdagger.reporting.prune_text import bytes_text
 from kwdagger.rundir.removal import Size
 from kwdagger.sessions.pruning import Unreached, users_first
@@ -25,6 +25,7 @@ MAPPING = '{pipeline: p.yaml, matrix: {a.b: [1, 2]}}'
         ([MAPPING, 'a.yaml,b.yaml'], [MAPPING, 'a.yaml', 'b.yaml']),
         ({'matrix': {}}, [{'matrix': {}}]),
         ('[{matrix: {}}, a.yaml]', [{'matrix': {}}, 'a.yaml']),
+        ('[[a.yaml, b.yaml], c.yaml]', [['a.yaml', 'b.yaml'], 'c.yaml']),
     ],
 )
 def test_matrices(option, expected):
@@ -34,18 +35,6 @@ def test_matrices(option, expected):
 def test_a_number_is_no_matrix():
     with pytest.raises(InvalidType, match='--params is a file'):
         params_list('[1]')
-
-
-@pytest.mark.parametrize(
-    ('words', 'expected'),
-    [
-        (['out'], ['out']),
-        (['out', '--params', 'a', '--yes'], ['out', '--yes', '--params=a']),
-        (['--params=a', 'out', '--params=b=c'], ['out', '--params=["a", "b=c"]']),
-    ],
-)
-def test_an_option_that_is_repeated(words, expected):
-    assert joined(words, 'params') == expected
 
 
 @pytest.mark.parametrize(

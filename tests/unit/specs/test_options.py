@@ -4,7 +4,7 @@ import pytest
 import scriptconfig as scfg
 
 from kwdagger.errors import InvalidType
-from kwdagger.specs.options import OptionsConfig, as_list, as_mapping, as_pairs, run_verb
+from kwdagger.specs.options import OptionsConfig, as_list, as_mapping, as_pairs, joined, run_verb
 
 
 class Options(OptionsConfig):
@@ -143,3 +143,15 @@ def test_a_number_that_is_none_names_its_option(argv, line, capsys):
     with pytest.raises(SystemExit):
         run_verb(Numbers, lambda config: 0, argv, {})
     assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(
+    ('words', 'expected'),
+    [
+        (['out'], ['out']),
+        (['out', '--params', 'a', '--yes'], ['out', '--yes', '--params=a']),
+        (['--params=a', 'out', '--params=b=c'], ['out', '--params=["a", "b=c"]']),
+    ],
+)
+def test_an_option_that_is_repeated(words, expected):
+    assert joined(words, 'params') == expected

@@ -4,8 +4,7 @@ import textwrap
 
 import pytest
 
-from kwdagger.errors import InvalidType, InvalidValue, UnknownName
-from kwdagger.specs.configs.keys import KeySet, check_keys, unknown_keys
+from kwdagger.errors import InvalidType, InvalidValue
 from kwdagger.specs.configs.loading import load_config, merge_texts
 
 BENCH = """\
@@ -141,53 +140,18 @@ def test_places(path, place):
                   '---\n\nentries:\n- name: late\n').place(path) == place  # fmt: skip
 
 
-KEYS = KeySet(
-    names=['results_dir'],
-    parts={
-        'sinks': KeySet('sink', ['name', 'enabled'], is_open=True),
-        'datasets': KeySet('dataset', ['name'], {'formats': KeySet('format', ['type', 'path'])}),
-        'entries': KeySet(
-            'entry',
-            ['name', 'args', 'script'],
-            {
-                'ray': KeySet("'ray'", ['num_cpus', 'num_gpus']),
-                'requirements': KeySet('requirement', ['metric']),
-            },
-        ),
-    },
-)
+ANCHOR_KEYS = {
+    'for other keys': ('x: &x {a: 1}\ny: {<<: *x}', {'x'}),
+    'inside of it': ('presets: {small: &small {a: 1}}\nentries: [{ray: *small}]', {'presets'}),
+    'nobody refers to it': ('x: &x {a: 1}', set()),
+    'only itself refers to it': ('entries: [{ray: &r {a: 1}}, {ray: *r}]', set()),
+    'another document': ('x: &x 1\ny: *x\n---\nz: &x 1\n---\nv: 2', {'x'}),
+}
 
 
-def test_keys_that_only_hold_an_anchor_and_own_keys_of_open_mappings_are_known():
-    assert unknown_keys(loaded(BENCH), KEYS) == []
-
-
-def test_unknown_keys_are_named_with_place_and_nearest():
-    config = loaded("""\
-        result_dir: x
-        unused: &unused {num_cpus: 1}
-        inner: {args: &x 1, script: *x}
-        entries:
-          - name: quick
-            scirpt: x.py
-            ray: {num_gpu: 1}
-          - scrpt: x
-        datasets:
-          - {name: words, formats: [{type: json, pth: x}]}
-        17: x
-        """)
-    assert unknown_keys(config, KEYS) == [
-        "unknown key 'result_dir' (did you mean 'results_dir'?) in a.yaml line 1",
-        "unknown key 'unused' in a.yaml line 2",
-        "unknown key 'inner' in a.yaml line 3",
-        "unknown key 'scirpt' in entry 'quick' (did you mean 'script'?) in a.yaml line 6",
-        "unknown key 'num_gpu' in 'ray' (did you mean 'num_gpus'?) in a.yaml line 7",
-        "unknown key 'scrpt' in entry (did you mean 'script'?) in a.yaml line 8",
-        "unknown key 'pth' in format (did you mean 'path'?) in a.yaml line 10",
-        'unknown key 17 in a.yaml line 11',
-    ]
-    with pytest.raises(UnknownName, match=r'line 1; and 7 more like this$'):
-        check_keys(config, KEYS)
+@pytest.mark.parametrize(('text', 'keys'), ANCHOR_KEYS.values(), ids=ANCHOR_KEYS.keys())
+def test_keys_that_hold_an_anchor_for_others(text, keys):
+    assert loaded(text).anchor_keys == keys
 
 
 BAD = {
