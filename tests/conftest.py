@@ -28,6 +28,9 @@ def pytest_runtest_setup(item):
         for package in ('xllamacpp', 'gguf'):
             if find_spec(package) is None:
                 pytest.skip(f'the package {package} is not installed')
+    for package, extra in (('mlflow', 'mlflow'), ('sqlalchemy', 'mlflow'), ('wandb', 'wandb')):
+        if item.get_closest_marker(extra) is not None and find_spec(package) is None:
+            pytest.skip(f'the package {package} is not installed (extra {extra})')
     if item.get_closest_marker('slurm') is not None and (program := slurm_programs_missing()):
         pytest.skip(f'Slurm is not installed (no {program})')
 
