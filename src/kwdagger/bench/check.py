@@ -10,7 +10,7 @@ import scriptconfig as scfg
 
 from kwdagger import schedule
 from kwdagger.bench.entries.model import BenchConfig
-from kwdagger.bench.options import BenchOptions, chosen_entries, read_config, repeated
+from kwdagger.bench.options import BenchOptions, chosen_entries, read_config, with_lists
 from kwdagger.bench.sweep import sweep_of
 from kwdagger.errors import UserError
 from kwdagger.reporting import plan_text
@@ -32,7 +32,7 @@ class BenchCheckConfig(BenchOptions):
     @classmethod
     def main(cls, argv: Any = True, **kwargs: Any) -> None:
         """Run the verb; raise `SystemExit` when its exit code is not 0."""
-        run_verb(cls, check_bench, repeated(argv, 'config', 'matrix'), kwargs)
+        run_verb(cls, check_bench, with_lists(argv), kwargs)
 
 
 __cli__ = BenchCheckConfig

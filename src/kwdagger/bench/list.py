@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from kwdagger.bench.options import BenchOptions, chosen_entries, read_config, repeated
+from kwdagger.bench.options import BenchOptions, chosen_entries, read_config, with_lists
 from kwdagger.reporting import plan_text
 from kwdagger.specs.options import run_verb
 
@@ -20,7 +20,7 @@ class BenchListConfig(BenchOptions):
     @classmethod
     def main(cls, argv: Any = True, **kwargs: Any) -> None:
         """Run the verb; raise `SystemExit` when its exit code is not 0."""
-        run_verb(cls, list_bench, repeated(argv, 'config', 'matrix'), kwargs)
+        run_verb(cls, list_bench, with_lists(argv), kwargs)
 
 
 __cli__ = BenchListConfig

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +15,7 @@ from kwdagger.bench.sweep import with_baselines
 from kwdagger.errors import InvalidType, InvalidValue
 from kwdagger.specs.configs.loading import load_config
 from kwdagger.specs.named_paths import is_container
-from kwdagger.specs.options import OptionsConfig, as_list
+from kwdagger.specs.options import OptionsConfig, as_list, joined
 from kwdagger.specs.text_files import read_text_file
 from kwdagger.specs.yaml_text import load_yaml
 
@@ -43,27 +41,15 @@ class BenchOptions(OptionsConfig):
     )
 
 
-def repeated(argv: Any, *names: str) -> Any:
-    """Return a command line in which options given several times hold all their values."""
-    words = sys.argv[1:] if argv is True else argv
-    if not isinstance(words, (list, tuple)):
-        return argv
-    values: dict[str, list[str]] = {name: [] for name in names}
-    kept: list[str] = []
-    following = iter(words)
-    for word in following:
-        option, equals, value = str(word).partition('=')
-        name = option.removeprefix('--').replace('-', '_')
-        if not option.startswith('--') or name not in values:
-            kept.append(word)
-            continue
-        if not equals:
-            given = next(following, None)
-            if given is None:
-                raise InvalidValue(f'{option} needs a value')
-            value = given
-        values[name].append(value)
-    return [*kept, *(f'--{name}={json.dumps(given)}' for name, given in values.items() if given)]
+def with_lists(argv: Any) -> Any:
+    """Return a command line in which files given one by one are lists."""
+    return joined(joined(argv, 'config'), 'matrix')
+
+
+def _files(option: str | None) -> list[str]:
+    if option is None:
+        return []
+    return as_list(option) if option.startswith('[') else [option]
 
 
 def read_config(options: Mapping[str, Any]) -> BenchConfig:
@@ -72,7 +58,7 @@ def read_config(options: Mapping[str, Any]) -> BenchConfig:
     Raises:
         UserError: no file is named, or one cannot be read as a configuration at all.
     """
-    paths = [*as_list(options['matrix']), *as_list(options['config'])]
+    paths = [*_files(options['matrix']), *_files(options['config'])]
     if not paths:
         raise InvalidValue('no configuration: name one with --config (or --matrix and --datasets)')
     loaded = load_config(

@@ -16,7 +16,7 @@ from kwdagger.bench import views
 from kwdagger.bench.console import EntryLines
 from kwdagger.bench.entries.model import BenchConfig, Entry
 from kwdagger.bench.entries.reading import first_problem
-from kwdagger.bench.options import BenchOptions, chosen_entries, read_config, repeated
+from kwdagger.bench.options import BenchOptions, chosen_entries, read_config, with_lists
 from kwdagger.bench.sweep import sweep_of
 from kwdagger.errors import InvalidValue, UnknownName
 from kwdagger.reporting import plan_text
@@ -53,7 +53,7 @@ class BenchRunConfig(BenchOptions):
     @classmethod
     def main(cls, argv: Any = True, **kwargs: Any) -> None:
         """Run the verb; raise `SystemExit` when its exit code is not 0."""
-        run_verb(cls, run_bench, repeated(argv, 'config', 'matrix'), kwargs)
+        run_verb(cls, run_bench, with_lists(argv), kwargs)
 
 
 __cli__ = BenchRunConfig

@@ -177,6 +177,16 @@ class SessionDirectory:
         return f'{self.path}/config.yaml'
 
     @property
+    def configs_dir(self) -> str:
+        """Other configurations that calls of the same session had, one file each."""
+        return f'{self.path}/configs'
+
+    @property
+    def join_lock_path(self) -> str:
+        """Held by a call while it adds itself to the session."""
+        return f'{self.path}/.join.lock'
+
+    @property
     def plan_path(self) -> str:
         """One job a line."""
         return f'{self.path}/plan.jsonl'

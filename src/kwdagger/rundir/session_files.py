@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +25,62 @@ def write_session(directory: SessionDirectory, record: Mapping[str, Any], config
 def read_session(directory: SessionDirectory) -> dict[str, Any] | None:
     """Return what `write_session` recorded; None when it is missing or not readable."""
     return _read_mapping(directory.session_path)
+
+
+@contextlib.contextmanager
+def joining(directory: SessionDirectory) -> Iterator[None]:
+    """Be the only process that adds itself to the session."""
+    os.makedirs(directory.path, exist_ok=True)
+    with open(directory.join_lock_path, 'wb') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def keep_config(directory: SessionDirectory, config_text: str) -> None:
+    """Put the configuration of an earlier call aside where `config_text` is to replace it."""
+    try:
+        before = read_bytes(directory.config_path)
+    except FileNotFoundError:
+        return
+    if before == config_text.encode('utf-8', 'surrogateescape'):
+        return
+    os.makedirs(directory.configs_dir, exist_ok=True)
+    name = hashlib.sha256(before).hexdigest()[:12]
+    os.replace(directory.config_path, f'{directory.configs_dir}/{name}.yaml')
+
+
+def config_paths(directory: SessionDirectory) -> list[str]:
+    """Return the configurations of all calls of a session, each once, the latest first."""
+    latest = directory.config_path
+    try:
+        names = sorted(os.listdir(directory.configs_dir))
+    except OSError:
+        names = []
+    known = {read_bytes(latest)} if os.path.exists(latest) else set()
+    paths = [latest] if known else []
+    for path in (f'{directory.configs_dir}/{name}' for name in names):
+        if (content := read_bytes(path)) not in known:
+            known.add(content)
+            paths.append(path)
+    return paths
+
+
+def joined_rows(
+    directory: SessionDirectory, rows: Iterable[Mapping[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of the session's plan with `rows` added.
+
+    A job that an earlier call had to run stays one that the session runs.
+    """
+    added = {str(row['id']): row for row in rows}
+    with contextlib.suppress(ValueError):
+        for before in read_plan(directory):
+            row = added.get(str(before.get('id')))
+            if row is None:
+                yield before
+            elif before.get('run') and not row['run']:
+                added[str(row['id'])] = {**row, 'run': True, 'reason': before.get('reason')}
+    yield from added.values()
 
 
 def write_plan(directory: SessionDirectory, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -23,12 +23,21 @@ from kwdagger.plan.manifest import absolute
 from kwdagger.rundir.claims import this_process
 from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.rundir.schedulers import mark_scheduler, unmark_scheduler
-from kwdagger.rundir.session_files import write_most_recent, write_plan, write_session
+from kwdagger.rundir.session_files import (
+    joined_rows,
+    joining,
+    keep_config,
+    read_session,
+    write_most_recent,
+    write_plan,
+    write_session,
+)
 from kwdagger.specs.yaml_text import dump_yaml
 from kwdagger.values import Value
 
 _NEARLY_FULL_BYTES = 1 << 18
 _NEARLY_FULL_FILES = 16
+_LASTING = ('reason', 'viewer_url')
 
 
 def new_session_name() -> str:
@@ -97,6 +106,8 @@ def record_session(
 ) -> None:
     """Write who runs what, when, where and with which versions, before anything runs.
 
+    Where the session is there already this call joins it: its plan is added to the earlier one.
+
     Args:
         call: what else a later call has to know of the options: ``backend``, ``root_dpath``
             as it was given, and whether the session was ``named`` by the user.
@@ -106,23 +117,28 @@ def record_session(
     """
     record = {**_who_and_where(directory.name, version), **call, 'pipeline': dict(pipeline_record)}
     root = absolute(plan.root, os.getcwd())
-    with _writing(root):
-        write_session(directory, record, dump_yaml(dict(config)))
-        write_plan(
-            directory,
-            (
-                {
-                    'id': name,
-                    'node': job.node.name,
-                    'algo_id': job.algo_id,
-                    'rundir': os.path.relpath(absolute(job.rundir, os.getcwd()), root),
-                    'depends_on': list(job.depends_on),
-                    'run': decisions[name].run,
-                    'reason': decisions[name].reason,
-                }
-                for name, job in plan.jobs.items()
-            ),
-        )
+    rows: Iterator[Mapping[str, Any]] = (
+        {
+            'id': name,
+            'node': job.node.name,
+            'algo_id': job.algo_id,
+            'rundir': os.path.relpath(absolute(job.rundir, os.getcwd()), root),
+            'depends_on': list(job.depends_on),
+            'run': decisions[name].run,
+            'reason': decisions[name].reason,
+        }
+        for name, job in plan.jobs.items()
+    )
+    config_text = dump_yaml(dict(config))
+    with _writing(root), joining(directory):
+        earlier = read_session(directory)
+        if earlier is not None:
+            keep_config(directory, config_text)
+            begun = earlier.get('first_started_at') or earlier.get('started_at')
+            record = {**_lasting(earlier), **record, 'first_started_at': begun}
+            rows = joined_rows(directory, rows)
+        write_session(directory, record, config_text)
+        write_plan(directory, rows)
         write_most_recent(root, pipeline_record)
 
 
@@ -134,6 +150,11 @@ def scheduling(directory: SessionDirectory, backend: str) -> Iterator[None]:
         yield
     finally:
         unmark_scheduler(directory)
+
+
+def _lasting(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a call that joins a session leaves as it is where it does not know better."""
+    return {key: record[key] for key in _LASTING if record.get(key) is not None}
 
 
 def _who_and_where(name: str, version: str) -> dict[str, Value]:
