@@ -12,6 +12,7 @@ from kwdagger.rundir.status import read_status
 from kwdagger.sessions.progress import Counts
 
 _STEP = '    '
+_RAN = ('running', 'passed', 'failed', 'timeout', 'oom', 'killed')
 
 
 @dataclass(slots=True)
@@ -34,9 +35,9 @@ class EntryLines:
             job = self.jobs.get(name)
             if job is None:
                 continue
-            if name not in self._begun:
+            if name not in self._begun and state in _RAN:
                 self._begun.add(name)
-                self._begin(name, job, state)
+                self._begin(name, job)
             if state != 'running' and name not in self._ended:
                 self._ended.add(name)
                 self._end(name, job, state, counts.reasons.get(name, ''))
@@ -45,19 +46,25 @@ class EntryLines:
         """Say what the last events were."""
         self.update(counts, ())
 
-    def _begin(self, name: str, job: Job, state: str) -> None:
+    def _begin(self, name: str, job: Job) -> None:
         self.say(f'{_STEP}Running {self._called(name, job)}')
         program = getattr(job.node.bound_to(job), 'program', job.command)
         self.say(f'{_STEP * 2}Running command {program}')
 
     def _end(self, name: str, job: Job, state: str, reason: str) -> None:
-        status = read_status(RunDirectory(os.path.abspath(job.rundir)).status_path)
+        called = self._called(name, job)
+        if state not in _RAN:
+            self.say(f'{_STEP}Not run: {called}: {reason or state}')
+            return
+        place = os.path.abspath(job.rundir)
+        status = read_status(RunDirectory(place).status_path)
         seconds = status.wall_seconds if status is not None else None
         took = f' in {seconds:.1f} seconds' if seconds is not None else ''
         word = 'Succeeded' if state == 'passed' else 'Failed'
-        why = '' if state in ('passed', 'failed') else f' ({reason or state})'
-        self.say(f'{_STEP * 2}{self._called(name, job)}: Run {word}{took}{why}')
-        self.say(f'{_STEP * 2}Logs found in {self.places.get(name, job.rundir)}')
+        why = '' if state in ('passed', 'failed') else f' ({state})'
+        self.say(f'{_STEP * 2}{called}: Run {word}{took}{why}')
+        shown = self.places.get(name, place)
+        self.say(f'{_STEP * 2}Logs found in {min(shown, os.path.relpath(shown), key=len)}')
 
     def _called(self, name: str, job: Job) -> str:
         return os.path.basename(self.places.get(name, '')) if self._is_single(job) else name

@@ -78,7 +78,7 @@ class ScriptNode(kwdagger.ProcessNode):
     def _results_path(self) -> str:
         """Return where the script leaves its results: what its arguments say, or the usual."""
         words = self._words()
-        for word, after in zip(words, [*words[1:], ''], strict=True):
+        for word, after in zip(words, [*words, ''][1:], strict=True):
             if _is_results_option(word):
                 _, equals, path = word.partition('=')
                 return os.path.abspath(path if equals else after)

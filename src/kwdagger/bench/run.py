@@ -21,7 +21,7 @@ from kwdagger.bench.sweep import sweep_of
 from kwdagger.errors import InvalidValue, UnknownName
 from kwdagger.reporting import plan_text
 from kwdagger.sessions.session import check_session_name
-from kwdagger.specs.options import run_verb
+from kwdagger.specs.options import as_list, run_verb
 
 
 class BenchRunConfig(BenchOptions):
@@ -74,6 +74,7 @@ def run_bench(options: Mapping[str, Any]) -> int:
     named = options['session_name'] or config.session_name
     stem = check_session_name(named) if named else default_name(config.session_stem)
     plan_once(config, entries, options, stem)
+    session_facts(config, stem, options)
     name = named or views.reserve_name(config.results_dir, stem)
     try:
         prepared, call = plan_once(config, entries, options, name)
@@ -107,19 +108,28 @@ def plan_once(
     config: BenchConfig, entries: list[Entry], options: Mapping[str, Any], session: str
 ) -> tuple[schedule.Prepared, schedule.ScheduleEvaluationConfig]:
     """Return the plan of a session, checked, and the schedule call that it belongs to."""
-    passed_on = ('backend', 'workers', 'devices', 'slurm_options', 'rerun', 'quiet', 'sink')
+    passed_on = ('backend', 'workers', 'devices', 'slurm_options', 'rerun', 'quiet')
     call = schedule.ScheduleEvaluationConfig(
         params=sweep_of(config, entries),
         root_dpath=config.results_dir,
         run=True,
         session=session,
         queue_name='bench',
+        sink=told(config, options['sink']),
         **{name: options[name] for name in passed_on},
     )
     prepared = schedule.prepare(call)
     schedule.refuse_problems(prepared)
     views.check_view(config.results_dir, session, prepared.plan)
     return prepared, call
+
+
+def told(config: BenchConfig, option: str | None) -> str | None:
+    """Return the sinks to tell as the option of a schedule call; None for those configured."""
+    if option in (None, 'none'):
+        return option
+    notices = [sink.name for sink in config.sinks if sink.role == 'notice']
+    return ','.join(dict.fromkeys([*as_list(option), *notices]))
 
 
 def measure(

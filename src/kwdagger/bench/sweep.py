@@ -14,6 +14,7 @@ from kwdagger.bench.entries.points import entry_rows, entry_texts, swept_names
 from kwdagger.bench.job_spec import JobSpec
 from kwdagger.values import Value
 
+_UNCHOSEN = {'chosen': {'enabled': False}}
 _NODE_CLASS = 'kwdagger.bench.nodes.ScriptNode'
 
 
@@ -34,7 +35,10 @@ def sweep_of(config: BenchConfig, entries: Sequence[Entry]) -> dict[str, Any]:
         pipeline['edges'] = edges
     sweep: dict[str, Any] = {'pipeline': pipeline, 'include': _rows([*setups, *entries])}
     if config.sinks:
-        sweep['sinks'] = [{'name': sink.name, **sink.options} for sink in config.sinks]
+        sweep['sinks'] = [
+            {'name': sink.name, **sink.options, **_UNCHOSEN.get(sink.role, {})}
+            for sink in config.sinks
+        ]
     return sweep
 
 

@@ -12,6 +12,7 @@ VERBS = {
     'show': 'one session: who, when, where, its jobs and what they measured',
     'history': 'what every session measured of a benchmark',
     'compare': 'what became better or worse, how surely, and what would decide the rest',
+    'resume': 'go on with a session: run what it has not finished',
     'replay': "tell a session's sinks what they missed",
 }
 

@@ -21,10 +21,16 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class SinkSpec:
-    """Who is told of the session, and its own keys as they were written."""
+    """Who is told of the session, and its own keys as they were written.
+
+    Attributes:
+        role: ``configured``; ``chosen`` if it is told only when ``--sink`` names it; ``notice``
+            if it is told besides what ``--sink`` names.
+    """
 
     name: str
     options: Mapping[str, Value] = field(default_factory=dict)
+    role: str = 'configured'
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,10 @@ from kwdagger.specs.placeholders import Placeholders
 from kwdagger.values import Value
 
 DEFAULT_TIMEOUT_S = 7200.0
-TRACKERS = ('mlflow', 'wandb', 'slack')
-"""Sinks whose settings stand at the top in the first generation."""
+TRACKERS = ('mlflow', 'wandb')
+"""Sinks whose settings stand at the top in the first generation; ``--sink`` chooses one."""
+
+_NOTICES = 'slack'
 
 _RESULTS = ('results_dir', 'results_path')
 _OLD_PATHS = ('results_path', 'datasets_path', 'model_weights_path')
@@ -42,6 +44,7 @@ _KNOWN = (
     'delete_scratch',
     'sinks',
     *TRACKERS,
+    _NOTICES,
     'datasets',
     'paths',
     'entries',
@@ -234,16 +237,24 @@ def _dataset(fields: Fields) -> Dataset:
 
 
 def _sinks(top: Fields) -> Iterable[SinkSpec]:
-    """Return the sinks that are asked for; those of the first generation only with settings."""
+    """Yield the sinks that are configured."""
     for fields in top.items('sinks'):
         name = fields.text('name')
-        if not name:
+        if name:
+            yield SinkSpec(name, _options(fields.values))
+        else:
             fields.problem('it has no name')
-            continue
-        yield SinkSpec(name, _options(fields.values))
     for name in TRACKERS:
         if top.values.get(name) is not None:
-            yield SinkSpec(name, _options(top.mapping(name)))
+            yield SinkSpec(name, _options(top.mapping(name)), 'chosen')
+    if top.values.get(_NOTICES) is not None:
+        options = _options(top.mapping(_NOTICES))
+        variable = options.get('webhook_env')
+        if isinstance(variable, str) and not os.environ.get(variable):
+            text = f'{_NOTICES} is told nothing: {variable} is not set'
+            top.findings.warning(text, (_NOTICES, 'webhook_env'))
+        else:
+            yield SinkSpec(_NOTICES, options, 'notice')
 
 
 def _options(values: Mapping[Any, Value]) -> dict[str, Value]:
