@@ -387,8 +387,7 @@ def test_what_a_run_says_of_itself_wins_and_a_package_may_bring_a_sink(work, mon
     monkeypatch.setenv('PYTHONPATH', os.environ.get('PYTHONPATH', '') + f':{work}/tools')
     written = {'name': 'compress', 'metrics': {'ratio': 2.5}, 'exit_code': 7}
     Path('prog.py').write_text(
-        PROGRAM
-        + f"json.dump({written}, open(os.path.dirname(args['out']) + '/results.json', 'w'))"
+        PROGRAM + f"json.dump({written}, open(os.path.dirname(args['out']) + '/results.json', 'w'))"
     )
     params = PIPELINE.replace('[1, 2, 3]', '4')
     schedule('--session=s', params=params, sinks=[{'name': 'three', 'path': 'three'}])

@@ -1,0 +1,420 @@
+"""`kwdagger bench` as a user meets it: configurations of three generations, real runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import bench_blocks as blocks
+import pytest
+
+from kwdagger.__main__ import main
+from kwdagger.specs.yaml_text import load_yaml
+
+HERE = 'datasets:\n- {name: sample_data, formats: [{type: parquet, path: data.bin}]}\n'
+SETUP = """\
+data_setups:
+- {name: prepare, script: my_benchmark.py, args: fail --benchmark-results-path=x}
+"""
+COMMAND = [sys.executable, '-m', 'kwdagger']
+
+
+@dataclass
+class Done:
+    """What a call printed."""
+
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / 'scripts').mkdir()
+    for name in ('removal', 'test', 'my', 'common_crawl'):
+        (tmp_path / 'scripts' / f'{name}_benchmark.py').write_text(blocks.SCRIPT)
+    (tmp_path / 'scripts' / 'my_script.py').write_text(blocks.SCRIPT)
+    (tmp_path / 'data.bin').write_text('data')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(capfd):
+    """Return a function that does what `kwdagger WORDS` does, here."""
+
+    def call(*words, code=0):
+        capfd.readouterr()
+        try:
+            main([str(word) for word in words])
+        except SystemExit as end:
+            ended = end.code
+        else:
+            ended = 0
+        sys.stdout.flush()
+        printed = capfd.readouterr()
+        assert ended == code, printed.out + printed.err
+        return Done(printed.out, printed.err)
+
+    return call
+
+
+def write(folder, **texts):
+    for name, text in texts.items():
+        (folder / f'{name}.yaml').write_text(text)
+
+
+def entry_dir(folder, session, entry):
+    return folder / 'results' / session / entry
+
+
+def told(folder, session, entry):
+    """Return the words that the stand-in program was given."""
+    line = (entry_dir(folder, session, entry) / 'stdout.log').read_text().splitlines()[0]
+    return json.loads(line.removeprefix('told '))
+
+
+def test_the_first_generation_runs_as_it_is(run, folder):
+    write(
+        folder, matrix=blocks.FIRST_MATRIX, quick=blocks.NO_RAY % 'removal_curator_dedup_id_xenna'
+    )
+    datasets = {'cleaned_cc': {'jsonl': str(folder / 'data.bin'), 'parquet': '/elsewhere'}}
+    (folder / 'dataset_paths.json').write_text(json.dumps(datasets))
+    done = run(
+        'bench', 'run', '--matrix', 'matrix.yaml', '--matrix', 'quick.yaml',
+        '--datasets', 'dataset_paths.json', '--session-name', 'dedup_removal',
+        '--results_dir', 'results', '--sink', 'none',
+    )  # fmt: skip
+    name = 'removal_curator_dedup_id_xenna'
+    place = entry_dir(folder, 'dedup_removal', name)
+    assert told(folder, 'dedup_removal', name) == [
+        '--input-path', str(folder / 'data.bin'), '--ids-to-remove-path', '/path/to/duplicates',
+        '--output-path', f'{place.resolve()}/scratch', '--executor', 'xenna',
+        '--id-field', '_curator_dedup_id', '--files-per-partition', '1', '--max-files', '100',
+    ]  # fmt: skip
+    assert (place / 'benchmark_results' / 'metrics.json').is_file()
+    assert 'a word' in (place / 'stderr.log').read_text()
+    assert not (place / 'scratch').exists()
+    assert json.loads((place / 'results.json').read_text())['metrics']['num_removed'] == 7
+    assert "environment variable 'MLFLOW_TRACKING_URI' is not set" in done.stderr
+
+
+def test_what_is_said_while_it_runs(run, folder):
+    write(folder, config=blocks.EXAMPLE_1)
+    lines = run('bench', 'run', '--config', 'config.yaml').stdout.splitlines()
+    (session,) = re.findall(r'nightly-run__\d{4}-\d\d-\d\d__\d\d-\d\d-\d\d', lines[0])
+    assert lines[0] == f'Started session {session}...'
+    assert lines[1] == '    Running quick_test'
+    assert re.match(
+        r' {8}Running command python\S* .*/test_benchmark.py --iterations 50 ', lines[2]
+    )
+    assert re.match(r' {8}quick_test: Run Succeeded in \d+\.\d seconds', lines[3])
+    assert lines[4].endswith(f'Logs found in results/{session}/quick_test')
+
+
+@pytest.mark.parametrize(
+    ('block', 'paths', 'entries'),
+    [
+        (blocks.QUICK_START, '', ['test_benchmark']),
+        (blocks.STRUCTURE, 'common_crawl', ['my_benchmark']),
+        (blocks.EXAMPLE_2, 'sample_data', ['benchmark_v1', 'benchmark_v2']),
+        (blocks.EXAMPLE_3, 'cc_large', ['cc_extraction']),
+    ],
+)
+def test_the_second_generation_runs_as_it_is(run, folder, block, paths, entries):
+    here = {
+        'results_dir': 'results',
+        'entries': [{'name': n, 'ray': {'enabled': False}} for n in entries],
+    }
+    if paths:
+        formats = [{'type': 'parquet', 'path': str(folder / 'data.bin')}]
+        here['datasets'] = [{'name': paths, 'formats': formats}]
+    (folder / 'here.yaml').write_text(json.dumps(here))
+    write(folder, config=block)
+    run(
+        'bench', 'run', '--config=config.yaml', '--config=here.yaml',
+        '--session-name=my-experiment-v2', '--sink=none',
+    )  # fmt: skip
+    for entry in entries:
+        place = entry_dir(folder, 'my-experiment-v2', entry)
+        record = json.loads((place / 'results.json').read_text())
+        assert record['success'] is True
+        assert 'told' in (place / 'stdouterr.log').read_text()
+        assert not any(word.startswith('{') for word in told(folder, 'my-experiment-v2', entry))
+
+
+def test_the_third_generation_runs_as_it_is(run, folder):
+    write(
+        folder,
+        config="""\
+            paths:
+              - {name: results_path, host_path: results, container_path: results}
+              - {name: datasets_path, host_path: ., container_path: .}
+            max_timeout_s: 14340
+            datasets:
+              - name: sample
+                formats: [{type: parquet, path: '{datasets_path}/data.bin'}]
+            data_setups:
+              - {name: fetch, script: my_benchmark.py, args: --benchmark-results-path=unused}
+            entries:
+              - name: quick
+                script: my_benchmark.py
+                script_base_path: scripts
+                args: --input {dataset:sample,parquet} --benchmark-results-path {session_entry_dir}
+                sink_data: [{name: slack, additional_metrics: [time_taken]}]
+              - {name: absent, enabled: false, script: nowhere.py}
+            """,
+    )
+    done = run('bench', 'run', '--config=config.yaml')
+    (session,) = re.findall(r'benchmark-run__\S+_UTC', done.stdout.splitlines()[0])
+    place = entry_dir(folder, session, 'quick')
+    assert (place / 'metrics.json').is_file()
+    assert not (place / 'benchmark_results').exists()
+    assert told(folder, session, 'quick') == ['--input', './data.bin']
+    assert (folder / 'results' / session / 'data_setup' / 'fetch' / 'results.json').is_file()
+    assert 'absent' not in done.stdout
+
+
+def test_a_failing_entry_stops_no_other_and_a_setup_stops_all(run, folder):
+    entries = """
+results_dir: results
+entries:
+- {name: bad, script: my_benchmark.py, args: fail}
+- {name: good, script: my_benchmark.py}
+"""
+    write(
+        folder,
+        config=entries,
+        setup=SETUP,
+    )
+    done = run('bench', 'run', '--config=config.yaml', '--session-name=s', code=1)
+    assert 'bad: Run Failed in' in done.stdout
+    assert 'good: Run Succeeded in' in done.stdout
+    done = run(
+        'bench', 'run', '--config=config.yaml', '--config=setup.yaml', '--session-name=t',
+        code=1,
+    )  # fmt: skip
+    assert 'Not run: good: waits for prepare' in done.stdout
+    assert 'prepare: Run Failed' in done.stdout
+
+
+def test_a_configuration_and_the_matrix_that_it_stands_for_give_the_same_scripts(run, folder):
+    write(
+        folder,
+        config="""
+results_dir: results
+datasets: {cc: {txt: data.bin}}
+entries:
+- name: swept
+  script: my_benchmark.py
+  args: --input {dataset:cc,txt} --note 'two words' --out {session_entry_dir}/out --n 1
+  matrix: {n: [1, 2], input: ['{dataset:cc,txt}', other]}
+  requirements: [{metric: time_taken, max_value: 60}]
+  retries: 1
+- {name: plain, script: my_benchmark.py}
+""",
+    )
+    params = run('bench', 'check', '--config=config.yaml', '--params').stdout
+    (folder / 'params.yaml').write_text(params)
+    run('bench', 'run', '--config=config.yaml', '--session-name=night')
+    ours = scripts(folder / 'results')
+    (folder / 'results').rename(folder / 'by_bench')
+    run(
+        'schedule', '--params=params.yaml', '--root_dpath=results', '--session=night',
+        '--run=1',
+    )  # fmt: skip
+    assert scripts(folder / 'results') == ours
+    assert len(ours) == 5
+
+
+def scripts(root):
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob('invoke.sh')}
+
+
+def test_each_night_measures_anew_and_a_history_has_one_algo_id(run, folder):
+    write(folder, config=blocks.EXAMPLE_1)
+    for night in ('mon', 'tue'):
+        run('bench', 'run', '--config=config.yaml', f'--session-name={night}')
+    nights = [entry_dir(folder, night, 'quick_test').resolve() for night in ('mon', 'tue')]
+    assert nights[0] != nights[1]
+    assert nights[0].parent == nights[1].parent == folder / 'results' / 'quick_test'
+    joined = run('bench', 'run', '--config=config.yaml', '--session-name=tue')
+    assert 'Running quick_test' not in joined.stdout
+
+
+def test_one_process_for_each_entry_makes_one_session(run, folder):
+    write(
+        folder,
+        config=blocks.EXAMPLE_2,
+        here=HERE,
+    )
+    words = ['bench', 'run', '--config=config.yaml', '--config=here.yaml', '--session-name=ci']
+    names = run('bench', 'list', *words[2:4]).stdout.split()
+    assert names == ['benchmark_v1', 'benchmark_v2']
+    running = [
+        subprocess.Popen(
+            [*COMMAND, *words, f'--entries-exact={name}'], cwd=folder, stdout=subprocess.PIPE
+        )
+        for name in names
+    ]
+    for process in running:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    assert sorted(os.listdir(folder / 'results' / 'ci')) == names
+    plan = folder / 'results' / '_kwdagger_schedule' / 'ci' / 'plan.jsonl'
+    assert {json.loads(line)['node'] for line in plan.read_text().splitlines()} == set(names)
+    status = json.loads(run('status', 'results', '--session=ci', '--json').stdout)
+    assert status['states']['passed'] == 2
+
+
+def test_a_session_says_why_it_ran_and_where_to_look(run, folder):
+    write(folder, config=blocks.EXAMPLE_1)
+    run(
+        'bench', 'run', '--config=config.yaml', '--session-name=s', '--reason=nightly',
+        '--viewer-url-template=http://view/{session_name}?at={session_path_url}',
+    )  # fmt: skip
+    record = json.loads((folder / 'results/_kwdagger_schedule/s/session.json').read_text())
+    path = str(folder / 'results' / 's').replace('/', '%2F')
+    assert record['reason'] == 'nightly'
+    assert record['viewer_url'] == f'http://view/s?at={path}'
+
+
+def test_check_finds_everything_at_once(run, folder):
+    write(
+        folder,
+        bad="""\
+results_dir: r
+max_timeout_s: 3600
+default_timeout_s: 60
+entires: []
+datasets:
+- {name: cc, formats: [{type: txt, path: nowhere.txt}]}
+entries:
+- name: one
+  script: my_benchmark.py
+  args: --in {dataset:cd,txt} --size 3
+  timeout: 5
+  matrix: {sizes: [1]}
+- name: one
+  script: nope.py
+  timeout_s: 4000
+  args: --in {dataset:cc,txt}
+  requirments: []
+- name: two
+  script: my_benchmark.py
+  requirements:
+  - {max_value: 3}
+  - {metric: a, min_value: 4, max_value: 3}
+""",
+    )
+    done = run('bench', 'check', '--config=bad.yaml', code=2)
+    found = done.stderr
+    for line, text in [
+        (4, "unknown key 'entires' (did you mean 'entries'?)"),
+        (10, "no dataset 'cd'"),
+        (11, "unknown key 'timeout' (did you mean 'timeout_s'?)"),
+        (12, "its matrix has 'sizes', which args do not (did you mean 'size'?)"),
+        (14, "scripts/nope.py' does not exist"),
+        (15, 'timeout_s 4000 is above max_timeout_s 3600'),
+        (16, "is 'nowhere.txt', which does not exist"),
+        (17, "unknown key 'requirments' (did you mean 'requirements'?)"),
+        (21, 'it names no metric'),
+        (22, 'max_value 3 is below min_value 4'),
+        (8, "the name 'one' comes 2 times"),
+    ]:
+        assert re.search(f'{re.escape(text)}.* in bad.yaml line {line}$', found, re.MULTILINE), text
+    assert not (folder / 'r').exists()
+    refused = run('bench', 'run', '--config=bad.yaml', code=2)
+    assert len(refused.stderr.splitlines()) == 1
+    assert 'more: see kwdagger bench check' in refused.stderr
+    assert not (folder / 'r').exists()
+
+
+def test_no_entries_are_said_and_with_strict_an_error(run, folder):
+    write(folder, config='results_dir: results\nentries: []\n')
+    assert 'no entries' in run('bench', 'run', '--config=config.yaml').stderr
+    assert 'no entries' in run('bench', 'run', '--config=config.yaml', '--strict', code=1).stderr
+    run('bench', 'check', '--config=config.yaml', code=2)
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['run'], 'no configuration: name one with --config'),
+        (['run', '--config=nowhere.yaml'], 'nowhere.yaml'),
+        (['run', '--config=config.yaml', '--entries=zebra'], 'selects nothing'),
+        (['run', '--config=config.yaml', '--entries-exact=quick'], "did you mean 'quick_test'?"),
+        (['run', '--config=config.yaml', '--entries=a', '--entries-exact=b'], 'exclude each other'),
+        (['run', '--config=config.yaml', '--session-name=quick_test'], 'cannot be named'),
+        (['run', '--config=config.yaml', '--session-name=a/b'], 'cannot be a folder'),
+        (
+            ['run', '--config=config.yaml', '--viewer-url-template={nope}'],
+            'is none of session_name',
+        ),
+        (['run', '--config=env.yaml', '--strict-config-check'], "'NO_SUCH_THING' is not set"),
+        (['rum'], "unknown verb 'rum' (did you mean 'run'?)"),
+    ],
+)
+def test_bad_options_are_one_line_and_leave_nothing(run, folder, words, message):
+    write(
+        folder, config=blocks.EXAMPLE_1, env='results_dir: results${NO_SUCH_THING}\nentries: []\n'
+    )
+    done = run('bench', *words, code=2)
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (folder / 'results').exists()
+
+
+def test_the_merged_configuration_can_be_aggregated(run, folder):
+    write(
+        folder,
+        config=blocks.EXAMPLE_1
+        + '    matrix: {iterations: [50, 60]}\n'
+        + '    requirements: [{metric: time_taken, max_value: 9}]\n',
+    )
+    run('bench', 'run', '--config=config.yaml')
+    report = run('aggregate', 'results').stdout
+    assert 'quick_test.iterations  50, 60 (1 each)' in report
+    assert 'by time_taken (lower is better)' in report
+
+
+def test_the_anchors_of_the_first_generation(run, folder):
+    names = 'entries:\n' + ''.join(
+        f'- {{name: test_{size}, script: my_benchmark.py}}\n' for size in ('small', 'large')
+    )
+    write(folder, anchors=blocks.FIRST_ANCHORS, rest=f'results_dir: results\n{names}')
+    printed = run(
+        'bench', 'check', '--config=anchors.yaml', '--config=rest.yaml', '--params'
+    ).stdout
+    nodes = load_yaml(printed)['pipeline']['nodes']
+    assert {node['job']['ray']['num_cpus'] for node in nodes.values()} == {128}
+
+
+def test_a_selection_by_parts_of_names(run, folder):
+    write(
+        folder,
+        config=blocks.EXAMPLE_2,
+        here=HERE,
+    )
+    words = ['--config=config.yaml', '--config=here.yaml', '--entries', 'bench and not v1']
+    assert run('bench', 'list', *words).stdout.split() == ['benchmark_v2']
+    assert Path(folder / 'results').exists() is False
+
+
+def test_a_session_that_was_cut_short_is_resumed(run, folder):
+    write(folder, config=blocks.EXAMPLE_2, here=HERE)
+    script = folder / 'scripts' / 'my_benchmark.py'
+    script.write_text(blocks.SCRIPT.replace("'fail' in rest", "'v2' in rest"))
+    words = ['bench', 'run', '--config=config.yaml', '--config=here.yaml', '--session-name=s']
+    run(*words, code=1)
+    script.write_text(blocks.SCRIPT)
+    before = (folder / 'results' / 's' / 'benchmark_v1' / 'job_status.json').read_bytes()
+    run('session', 'resume', 's', '--root_dpath=results')
+    assert (folder / 'results' / 's' / 'benchmark_v1' / 'job_status.json').read_bytes() == before
+    record = json.loads((folder / 'results' / 's' / 'benchmark_v2' / 'results.json').read_text())
+    assert record['success'] is True
+    assert len(list((folder / 'results').glob('*/*_id_*'))) == 2
