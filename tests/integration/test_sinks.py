@@ -319,6 +319,26 @@ def test_a_job_that_is_tried_again_is_told_by_its_last_attempt(work):
     ]
 
 
+def test_the_next_call_tells_what_an_earlier_session_could_not(work):
+    Path('tracker.down').touch()
+    schedule('--session=monday', sinks=[tracker(wait=1)])
+    Path('tracker.down').unlink()
+    Path('wait-4').touch()
+    other = PIPELINE.replace('[1, 2, 3]', '4')
+    words = command('--session=tuesday', params=other, sinks=[tracker(wait=1)])
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        wait_until(lambda: Path('tracker.calls').exists() and 'close ' in calls())
+        Path('wait-4').unlink()
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert Counter(line.split()[0] for line in calls()) == {
+        'open': 2, 'started': 4, 'finished': 4, 'close': 2
+    }  # fmt: skip
+    before = calls()
+    replay('monday')
+    assert calls() == before
+
+
 HOOKS = """\
 class Log:
     def __init__(self, config):

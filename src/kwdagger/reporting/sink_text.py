@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from kwdagger.reporting.plan_text import print_text, warn_text
@@ -37,3 +37,10 @@ def print_reports(reports: Iterable[Report], replay: str, quiet: bool) -> None:
             events = '1 event' if report.pending == 1 else f'{report.pending} events'
             why = f' ({report.trouble})' if report.trouble else ''
             warn_text(f'warning: sink {report.name} has not taken {events}{why}; later: {replay}')
+
+
+def print_up_to_date(session: str, names: Sequence[str]) -> None:
+    """Print which sinks have taken everything that there is of a session."""
+    if names:
+        verb = 'has' if len(names) == 1 else 'have'
+        print_text(f'{", ".join(names)} {verb} taken everything of session {session}')

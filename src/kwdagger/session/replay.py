@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import scriptconfig as scfg
 
-from kwdagger.errors import InvalidValue, UserError
+from kwdagger.errors import InvalidValue
 from kwdagger.reporting import sink_text
 from kwdagger.reporting.plan_text import print_text
-from kwdagger.rundir.arrays import read_arrays
 from kwdagger.rundir.layout import SessionDirectory
-from kwdagger.rundir.session_files import read_session
-from kwdagger.sessions.event_log import EventLog
-from kwdagger.sessions.live_sessions import live_sessions
 from kwdagger.sessions.planning import find_session
+from kwdagger.sinks.catching_up import recorded_folder, refresh
 from kwdagger.sinks.dispatch import replay_command, report_on, tell_now
 from kwdagger.sinks.registry import check_sink
 from kwdagger.sinks.specs import SinkSpec, read_specs, sink_specs, write_specs
@@ -68,6 +64,7 @@ def replay(config: Mapping[str, Any]) -> int:
     tell_now(session, specs, folder, config['patience'])
     reports = [report_on(session, spec.name) for spec in specs]
     sink_text.print_reports(reports, replay_command(session), quiet=False)
+    sink_text.print_up_to_date(session.name, [one.name for one in reports if not one.pending])
     if is_live:
         print_text(f'session {session.name} still runs; this is what there is so far')
     return 1 if any(report.pending for report in reports) else 0
@@ -90,33 +87,6 @@ def chosen_sinks(session: SessionDirectory, option: Any) -> Sequence[SinkSpec]:
             f'session {session.name!r} has no sinks; name some, such as --sink=jsonl,junit'
         )
     return specs
-
-
-def recorded_folder(session: SessionDirectory) -> str:
-    """Return where the schedule call was made, if that folder is there; else the current one."""
-    recorded = (read_session(session) or {}).get('cwd')
-    return recorded if isinstance(recorded, str) and os.path.isdir(recorded) else os.getcwd()
-
-
-def refresh(session: SessionDirectory, anew: bool) -> bool:
-    """Bring the session's event log up to date; return whether the session still runs.
-
-    Raises:
-        InvalidValue: it does, and the log is to be made anew.
-    """
-    if read_arrays(session):
-        from kwdagger.queues.slurm.settle import settle_session
-
-        with contextlib.suppress(UserError):  # Slurm does not answer: what the records say
-            settle_session(session)
-    is_live = session.name in live_sessions([session], [session.name])
-    log = EventLog(session)
-    if anew and is_live:
-        raise InvalidValue(f'session {session.name!r} still runs; --rebuild needs it to be over')
-    if anew:
-        log.restart()
-    log.collect(records='all', over=not is_live)
-    return is_live
 
 
 if __name__ == '__main__':

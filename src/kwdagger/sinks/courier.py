@@ -11,11 +11,13 @@ import os
 import select
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.rundir.schedulers import is_running
 from kwdagger.sessions.event_log import EventLog
+from kwdagger.sinks.catching_up import earlier_sessions, refresh
 from kwdagger.sinks.delivery import Delivery
 from kwdagger.sinks.specs import SinkSpec, read_specs
 
@@ -52,12 +54,17 @@ def follow(session: SessionDirectory, spec: SinkSpec, control: Control) -> bool:
     log = EventLog(session)
     log.collect()
     delivery = Delivery(session, spec, log)
-    pause, due = 0.0, 0.0
+    earlier: Iterator[SessionDirectory] | None = None
+    due = 0.0
     while not control.wait(POLL_SECONDS if due else 0.0):
         log.collect()
-        if time.monotonic() >= due:
-            pause = delivery.deliver() or 0.0
-            due = time.monotonic() + min(pause, POLL_SECONDS if pause == float('inf') else pause)
+        if time.monotonic() < due:
+            continue
+        pause = delivery.deliver()
+        if pause is None:  # nothing else to do
+            earlier = earlier_sessions(session, spec) if earlier is None else earlier
+            _tell_next(earlier, spec)
+        due = time.monotonic() + (pause if pause and pause != float('inf') else 0.0)
     is_over = control.word == OVER and not is_running(session)
     log.collect(records='open', over=is_over)
     return finish(delivery, spec.wait_seconds)
@@ -82,6 +89,14 @@ def finish(delivery: Delivery, seconds: float) -> bool:
             return False
         time.sleep(pause)
     return True
+
+
+def _tell_next(earlier: Iterator[SessionDirectory], spec: SinkSpec) -> None:
+    """Tell a sink what it missed of one earlier session, if there is one."""
+    session = next(earlier, None)
+    if session is not None:
+        refresh(session)
+        catch_up(session, spec)
 
 
 class _Lock:

@@ -18,8 +18,8 @@ from typing import IO, Any
 import kwdagger
 from kwdagger.rundir.journal import append_event
 from kwdagger.rundir.layout import SessionDirectory
-from kwdagger.sessions.event_log import EventLog
 from kwdagger.sessions.events import CALL_FINISHED
+from kwdagger.sinks.catching_up import pending_events
 from kwdagger.sinks.courier import LEFT, OVER
 from kwdagger.sinks.specs import SinkSpec, write_specs
 from kwdagger.sinks.state import read_state
@@ -166,7 +166,7 @@ def tell_now(
 
 
 def _is_due(session: SessionDirectory, name: str) -> bool:
-    return read_state(session.sink_path(name)).whole or report_on(session, name).pending > 0
+    return read_state(session.sink_path(name)).whole or pending_events(session, name) > 0
 
 
 def _wait_while_taking(path: str, process: subprocess.Popen[bytes], patience: float) -> None:
@@ -182,11 +182,7 @@ def _wait_while_taking(path: str, process: subprocess.Popen[bytes], patience: fl
 def report_on(session: SessionDirectory, name: str) -> SinkReport:
     """Return how far a sink was told."""
     state = read_state(session.sink_path(name))
-    log = EventLog(session)
-    events = list(log.read())
-    is_same = bool(events) and state.log == events[0][0].payload.get('log')
-    offset, missed = (state.offset, state.missed) if is_same else (0, [])
-    pending = sum(end > offset or end in missed for _, end in events)
+    pending = pending_events(session, name)
     return SinkReport(name, pending, state.trouble, tuple(state.said))
 
 
