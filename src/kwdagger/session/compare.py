@@ -39,7 +39,12 @@ class SessionCompareConfig(OptionsConfig):
         None, type=str, position=1, help='the baseline: session names, latest or last-5-passing'
     )
     b = scfg.Value(None, type=str, position=2, help='what is held against it; latest by default')
-    root = scfg.Value('./kwdagger_output', type=str, help='root_dpath of the schedule calls')
+    root = scfg.Value(
+        './kwdagger_output',
+        type=str,
+        alias=['root_dpath'],
+        help='root_dpath of the schedule calls',
+    )
     root_b = scfg.Value(None, type=str, help='root_dpath of B, where it is another one')
     baseline = scfg.Value(
         None, type=str, help=f'the baseline, in the place of A; {_BASELINE} by default'

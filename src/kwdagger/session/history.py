@@ -24,7 +24,12 @@ class SessionHistoryConfig(OptionsConfig):
     benchmark = scfg.Value(
         None, type=str, position=1, help='node or algo id, or a pattern; all by default'
     )
-    root = scfg.Value('./kwdagger_output', type=str, help='root_dpath of the schedule calls')
+    root = scfg.Value(
+        './kwdagger_output',
+        type=str,
+        alias=['root_dpath'],
+        help='root_dpath of the schedule calls',
+    )
     metric = scfg.Value(None, type=str, help='metrics to show, names or patterns')
     json = scfg.Value(False, isflag=True, help='print one JSON document')
 

@@ -22,7 +22,11 @@ class SessionListConfig(OptionsConfig):
     __prog__ = 'kwdagger session list'
 
     root = scfg.Value(
-        './kwdagger_output', type=str, position=1, help='root_dpath of the schedule calls'
+        './kwdagger_output',
+        type=str,
+        position=1,
+        alias=['root_dpath'],
+        help='root_dpath of the schedule calls',
     )
     last = scfg.Value(20, type=int, help='how many, the latest; 0 for all')
     json = scfg.Value(False, isflag=True, help='print one JSON document')

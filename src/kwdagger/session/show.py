@@ -25,7 +25,12 @@ class SessionShowConfig(OptionsConfig):
     session = scfg.Value(
         LATEST, type=str, position=1, help='its name, a pattern, latest or previous'
     )
-    root = scfg.Value('./kwdagger_output', type=str, help='root_dpath of the schedule calls')
+    root = scfg.Value(
+        './kwdagger_output',
+        type=str,
+        alias=['root_dpath'],
+        help='root_dpath of the schedule calls',
+    )
     json = scfg.Value(False, isflag=True, help='print one JSON document')
 
     @classmethod
