@@ -55,7 +55,8 @@ class YamlDocument:
     Attributes:
         lines: id of a mapping or list in `value` -> key or index -> 1-based line.
         line: the line where the value begins.
-        anchor_keys: top-level keys under which an anchor stands that other keys refer to.
+        anchor_keys: top-level keys whose value bears an anchor, or in whose value stands one
+            that later keys refer to.
     """
 
     value: Value
@@ -161,11 +162,11 @@ class _Reader:
                     mapping.update({k: v for k, v in merged.items() if k not in mapping})
             else:
                 mapping[key] = value
-            self._note_key(key, depth)
+            self._note_key(key, value_event, depth)
         self._note_mapping(mapping, lines, sources)
         return mapping
 
-    def _note_key(self, key: Any, depth: int) -> None:
+    def _note_key(self, key: Any, value_event: Any, depth: int) -> None:
         """Take notice of a key of a mapping that has been read with its value."""
 
     def _note_mapping(
@@ -232,6 +233,7 @@ class _PlacedReader(_Reader):
         self._defined: list[str] = []
         self._used: list[str] = []
         self._top_keys: list[tuple[Any, int, int]] = []
+        self._anchored: set[Any] = set()
 
     def documents(self) -> Iterator[YamlDocument]:
         next(self._events)  # the start of the stream
@@ -261,9 +263,11 @@ class _PlacedReader(_Reader):
         self._lines[id(items)] = lines
         return items
 
-    def _note_key(self, key: Any, depth: int) -> None:
+    def _note_key(self, key: Any, value_event: Any, depth: int) -> None:
         if depth == 0:
             self._top_keys.append((key, len(self._defined), len(self._used)))
+            if value_event.anchor and not isinstance(value_event, yaml.AliasEvent):
+                self._anchored.add(key)
 
     def _note_mapping(
         self, mapping: dict[Any, Value], lines: dict[Any, int], sources: list[dict[Any, Value]]
@@ -275,7 +279,8 @@ class _PlacedReader(_Reader):
     def _anchor_keys(self) -> Iterator[Any]:
         start = 0
         for key, defined, used in self._top_keys:
-            if set(self._defined[start:defined]) & set(self._used[used:]):
+            inside = set(self._defined[start:defined])
+            if key in self._anchored or inside & set(self._used[used:]):
                 yield key
             start = defined
 

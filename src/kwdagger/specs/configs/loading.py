@@ -25,7 +25,7 @@ class LoadedConfig:
         tree: the merged values with their places.
         mapping: the same as plain values.
         warnings: what is odd about it, one line each.
-        anchor_keys: top-level keys that hold an anchor for other keys, and may have any name.
+        anchor_keys: top-level keys that hold an anchor, and may have any name.
     """
 
     tree: Located

@@ -143,9 +143,11 @@ def test_places(path, place):
 ANCHOR_KEYS = {
     'for other keys': ('x: &x {a: 1}\ny: {<<: *x}', {'x'}),
     'inside of it': ('presets: {small: &small {a: 1}}\nentries: [{ray: *small}]', {'presets'}),
-    'nobody refers to it': ('x: &x {a: 1}', set()),
+    'nobody refers to it': ('x: &x {a: 1}', {'x'}),
+    'an alias is no anchor': ('x: &x 1\ny: *x', {'x'}),
+    'inside of it, and nobody refers to it': ('x: {y: &y 1}', set()),
     'only itself refers to it': ('entries: [{ray: &r {a: 1}}, {ray: *r}]', set()),
-    'another document': ('x: &x 1\ny: *x\n---\nz: &x 1\n---\nv: 2', {'x'}),
+    'another document': ('x: [&x 1]\n---\ny: &x 1\nz: *x\n---\nv: 2', {'y'}),
 }
 
 
