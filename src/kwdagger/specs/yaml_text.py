@@ -24,6 +24,7 @@ __all__ = [
 
 _Dumper: Any = getattr(yaml, 'CSafeDumper', yaml.SafeDumper)
 _YAML_SUFFIXES = ('.yaml', '.yml', '.json')
+_OTHER_BREAKS = re.compile('[\x85\u2028\u2029]')  # a block would end with one, not with a newline
 _YAML_MARK = re.compile(r'^[\[{]|^- |: ')  # what YAML text has and a path has not
 
 
@@ -81,7 +82,7 @@ class _BlockDumper(_Dumper):
 
 
 def _represent_text(dumper: Any, text: str) -> Any:
-    style = '|' if '\n' in text else None
+    style = '|' if '\n' in text and not _OTHER_BREAKS.search(text) else None
     return dumper.represent_scalar(TAG + 'str', text, style=style)
 
 

@@ -284,6 +284,7 @@ VALUE = st.recursive(
 @example('x')
 @example('...\n')
 @example(1e22)
+@example('\n0\u2028')
 def test_round_trip(value):
     text = dump_yaml(value)
     assert repr(load_yaml(text)) == repr(value)
