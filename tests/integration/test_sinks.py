@@ -285,7 +285,7 @@ def test_two_calls_that_share_a_session_tell_everything_once(work):
     sinks = [tracker()]
     first = subprocess.Popen(command('--session=s', sinks=sinks), stdout=subprocess.PIPE)
     wait_until(lambda: Path('tracker.calls').exists() and 'started' in '\n'.join(calls()))
-    other = PIPELINE.replace('[1, 2, 3]', '[8, 9]')
+    other = PIPELINE.replace('[1, 2, 3]', '[8, 9]').replace('one', 'two')
     second = subprocess.Popen(
         command('--session=s', params=other, sinks=sinks), stdout=subprocess.PIPE
     )
@@ -296,6 +296,9 @@ def test_two_calls_that_share_a_session_tell_everything_once(work):
     assert first.wait(60) == 0
     for process in (first, second):
         process.stdout.close()
+    replay('s', '--sink=jsonl')  # of jobs of both calls, whatever the pipeline
+    lines = map(json.loads, session_file('s', 'results.jsonl').read_text().splitlines())
+    assert sorted(line['metrics']['y'] for line in lines) == [2, 4, 6, 16, 18]
     assert Counter(line.split()[0] for line in calls()) == {
         'open': 1, 'started': 5, 'finished': 5, 'close': 1
     }  # fmt: skip

@@ -79,10 +79,7 @@ def _troubles(results: Sequence[JobResult]) -> Iterator[str]:
         yield '## What went wrong'
         yield ''
     for result in failed:
-        unmet = result.results.get('requirements_not_met') or {}
-        reasons = [f'{metric}: {reason}' for metric, reason in dict(unmet).items()]
-        text = '; '.join([result.reason or result.state, *reasons])
-        yield f'* {_cell(result.name)}: {_cell(text)}'
+        yield f'* {_cell(result.name)}: {_cell(result.reason or result.state)}'
 
 
 def _keys(mappings: Iterable[Any]) -> list[str]:

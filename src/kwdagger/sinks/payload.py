@@ -10,11 +10,15 @@ from typing import Any
 from kwdagger.sessions.events import Event
 from kwdagger.sinks.protocol import JobResult
 
+_RECORDED = ('session', 'job', 'node', 'success', 'state', 'attempt')
 _LOG_NAMES = ('stdouterr.log', 'job.log')
 
 
 def result_payload(result: JobResult) -> dict[str, Any]:
     """Return everything about a job under its names; those of ``results.json`` win.
+
+    Except where it has null for what is known, and about what became of the job: that is said
+    by its record.
 
     Names that stand for one thing in different generations of benchmark tools are all
     there: ``exit_code`` and ``returncode``, ``metrics`` and ``script_metrics``, and so on.
@@ -44,8 +48,10 @@ def result_payload(result: JobResult) -> dict[str, Any]:
         'artifacts': list(result.artifacts),
         'error': None if result.success else result.reason or result.state,
         'traceback': None,
-        **result.results,
     }
+    for key, item in result.results.items():
+        if key not in _RECORDED and (item is not None or key not in payload):
+            payload[key] = item
     aliases = {
         'run_id': payload['job'],
         'cmd': payload['command'],

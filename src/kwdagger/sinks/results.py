@@ -6,8 +6,9 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from kwdagger.pipeline.node import ProcessNode
@@ -16,9 +17,11 @@ from kwdagger.results.json_result import UnreadableResult
 from kwdagger.results.loading import EFFECTIVE_KEY, load_run, read_config
 from kwdagger.rundir.files import read_bytes
 from kwdagger.rundir.layout import RunDirectory, SessionDirectory
+from kwdagger.rundir.session_files import config_paths
 from kwdagger.sessions.events import Event, PlannedJob, attempt_of, place_of
 from kwdagger.sinks.protocol import JobResult, Progress
 from kwdagger.specs.references import recorded_pipeline
+from kwdagger.specs.yaml_text import load_yaml
 
 _RESULTS_NAME = 'results.json'
 _KEPT_NAMES = ('job.log', 'stdout.log', 'stderr.log', 'stdouterr.log', 'results.json')
@@ -38,8 +41,8 @@ class ResultReader:
         self._record = record
         self._plan = plan
         self._of_node = Counter(row.node for row in plan.values())
-        self._pipeline: Pipeline | None = None
-        self._is_loaded = False
+        self._nodes: dict[str, ProcessNode | None] = {}
+        self._pipelines = _pipelines(session, record)
 
     def name_of(self, job: str) -> str:
         """Return the node's name if it has one job in the plan, else the process id."""
@@ -66,7 +69,7 @@ class ResultReader:
             run_dir=place.rundir,
             started_at=status.started_at if status else None,
             exit_code=event.payload.get('exit_code'),
-            reason=str(event.payload.get('reason') or ''),
+            reason=str(results.get('error') or event.payload.get('reason') or ''),
             seconds=status.wall_seconds if status else None,
             params=_mapping(results.get('params')) or params,
             ancestors=ancestors,
@@ -102,22 +105,33 @@ class ResultReader:
         }, run.result_path
 
     def _node(self, name: str) -> ProcessNode | None:
-        """Return a node of the session's pipeline; None if that cannot be imported any more."""
-        if not self._is_loaded:
-            self._is_loaded = True
-            self._pipeline = _pipeline_of(self._record)
-        return self._pipeline.node_dict.get(name) if self._pipeline is not None else None
+        """Return a node of the session's pipelines; None if it cannot be imported any more."""
+        while name not in self._nodes:
+            pipeline = next(self._pipelines, None)
+            if pipeline is None:
+                self._nodes[name] = None
+            else:
+                self._nodes = {**pipeline.node_dict, **self._nodes}
+        return self._nodes[name]
 
 
-def _pipeline_of(record: Mapping[str, Any]) -> Pipeline | None:
+def _pipelines(session: SessionDirectory, record: Mapping[str, Any]) -> Iterator[Pipeline]:
+    """Yield the pipeline of the last call of a session, then those of calls that it joined."""
     named = record.get('pipeline')
-    if not isinstance(named, Mapping):
-        return None
-    try:
-        return recorded_pipeline(named)
-    except Exception as error:  # users' code
-        sys.stderr.write(f'no metrics, the pipeline cannot be read again: {error}\n')
-        return None
+    readers: list[Callable[[], Pipeline]] = []
+    if isinstance(named, Mapping):
+        readers.append(partial(recorded_pipeline, named))
+    readers += [partial(_configured, path, record.get('cwd')) for path in config_paths(session)]
+    for read in readers:
+        try:
+            yield read()
+        except Exception as error:  # users' code
+            sys.stderr.write(f'no metrics, a pipeline cannot be read again: {error}\n')
+
+
+def _configured(path: str, folder: Any) -> Pipeline:
+    config = load_yaml(read_bytes(path).decode('utf-8', 'surrogateescape'), path)
+    return recorded_pipeline({'cwd': folder, 'pipeline': config['pipeline']})
 
 
 def _kept(folder: str, primary: str | None) -> Iterator[str]:

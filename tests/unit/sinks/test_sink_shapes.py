@@ -23,7 +23,15 @@ RESULT = JobResult(
     reason='exit code 3',
     params={'x': 1},
     metrics={'y': float('nan')},
-    results={'name': 'entry', 'command': 'python x.py', 'state': 'failed', 'exit_code': 4},
+    results={
+        'name': 'entry',
+        'command': 'python x.py',
+        'state': 'passed',
+        'session': None,
+        'exit_code': 4,
+        'exec_time_s': None,
+    },
+    seconds=1.5,
 )
 
 
@@ -35,6 +43,7 @@ def test_the_payload_has_every_name_and_what_the_run_wrote_itself_wins():
     assert payload['script_params'] == payload['params'] == {'x': 1}
     assert (payload['success'], payload['timeout'], payload['tasks']) == (False, False, [])
     assert payload['error'] == 'exit code 3'
+    assert (payload['state'], payload['session'], payload['exec_time_s']) == ('failed', 's', 1.5)
     assert {'name', 'success', 'exec_time_s', 'timeout', 'script_params', 'script_metrics'} | {
         'tasks', 'command', 'returncode', 'stdouterr_file', 'run_id', 'cmd', 'exec_started_at',
         'exit_code', 'timed_out', 'logs_dir', 'warnings', 'metrics', 'params', 'error',
