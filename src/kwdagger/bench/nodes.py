@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import kwdagger
+from kwdagger.analysis.comparing.directions import objective_by_name
+from kwdagger.analysis.objectives import MAXIMIZE, MINIMIZE
 from kwdagger.bench.entries.arguments import filled
 from kwdagger.bench.job_spec import JobSpec
 from kwdagger.values import Value
@@ -88,16 +90,30 @@ class ScriptNode(kwdagger.ProcessNode):
         return os.path.normpath(os.path.join(os.path.abspath(self._job.rundir), name))
 
     def default_metrics(self) -> list[dict[str, Any]]:
-        """Return the metrics that requirements name; a ceiling means that less is better."""
+        """Return the metrics that requirements name, and which way each is better."""
         return [
             {
                 'metric': str(requirement['metric']),
-                'objective': 'maximize' if 'min_value' in requirement else 'minimize',
+                'objective': objective_of(requirement),
                 'primary': True,
                 'display': True,
             }
             for requirement in self.job.get('requirements', ())
         ]
+
+
+def objective_of(requirement: Mapping[str, Any]) -> str | None:
+    """Return which way a required metric is better; None where nothing says so.
+
+    A floor means that more is better, a ceiling that less is; otherwise its unit tells. Of what
+    may not regress, less is better unless its unit says otherwise.
+    """
+    if requirement.get('min_value') is not None:
+        return MAXIMIZE
+    if requirement.get('max_value') is not None:
+        return MINIMIZE
+    by_name = objective_by_name(str(requirement['metric']))
+    return by_name or (MINIMIZE if requirement.get('max_regression') is not None else None)
 
 
 def _is_results_option(word: str) -> bool:

@@ -37,7 +37,7 @@ def print_comparison(comparison: Comparison, whole: bool = False) -> None:
         cells = zip(*rows, strict=True)
         print_columns(
             [
-                TextColumn(head, list(column), numeric=2 <= place <= 6, fixed=place in (0, 7))
+                TextColumn(head, list(column), numeric=2 <= place <= 6, fixed=place in (0, 1, 7))
                 for place, (head, column) in enumerate(zip(HEADS, cells, strict=True))
             ]
         )

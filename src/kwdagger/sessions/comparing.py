@@ -11,7 +11,7 @@ from kwdagger.analysis.comparing.series import Observation, Rules, Series
 from kwdagger.analysis.comparing.verdicts import compare
 from kwdagger.errors import InvalidValue, UnknownName, did_you_mean
 from kwdagger.rundir.run_state import FAILED_STATES
-from kwdagger.sessions.history import WALL_SECONDS, BenchmarkRun
+from kwdagger.sessions.history import TELEMETRY, WALL_SECONDS, BenchmarkRun
 from kwdagger.sessions.subjects import labels, with_repeats_over
 
 _HISTORY_SESSIONS = 30
@@ -157,9 +157,11 @@ def _chosen_metrics(
             if asked:
                 wanted = any(fnmatch.fnmatch(name, pattern) for pattern in asked)
             else:
-                wanted = name != WALL_SECONDS and run.objectives.get(name) is not None
-                if run.objectives.get(name) is None:
+                around = name == WALL_SECONDS or name.startswith(TELEMETRY)
+                wanted = name in run.declared or not around
+                if wanted and run.objectives.get(name) is None:
                     left_out[name] = None
+                    wanted = False
             if wanted:
                 own.add(name)
     for run in runs:  # of a program that reports nothing else its time is known

@@ -27,6 +27,8 @@ from kwdagger.sessions.recorded import RecordedPipelines, RecordedSession
 from kwdagger.values import Value, hash_id, relocatable, rendered
 
 WALL_SECONDS = 'wall_seconds'
+TELEMETRY = 'telemetry_'
+"""Begins the names of what is measured around a program rather than by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class BenchmarkRun:
         state: as its record says. problem: why its result cannot be used, or None.
         metrics: name -> finite values; ``wall_seconds`` of the record is among them.
         bad: metrics that hold no finite number. objectives: metric -> which way is better.
+        declared: the metrics that the node declares.
     """
 
     root: str

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from kwdagger.errors import UnknownName, did_you_mean
 from kwdagger.reporting.measured import Measurement
-from kwdagger.sessions.history import WALL_SECONDS, BenchmarkRun
+from kwdagger.sessions.history import TELEMETRY, WALL_SECONDS, BenchmarkRun
 from kwdagger.sessions.subjects import labels
 
 
@@ -22,6 +22,7 @@ def measurements(runs: Sequence[BenchmarkRun]) -> list[Measurement]:
 def _measurement(run: BenchmarkRun, label: str) -> Measurement:
     metrics = {name: _mean(values) for name, values in run.metrics.items()}
     seconds = metrics.pop(WALL_SECONDS, None)
+    own = {name: mean for name, mean in metrics.items() if not name.startswith(TELEMETRY)}
     problem = run.problem or (None if run.state == 'passed' else run.reason)
     return Measurement(
         run.session,
@@ -32,7 +33,7 @@ def _measurement(run: BenchmarkRun, label: str) -> Measurement:
         run.state,
         problem,
         seconds,
-        metrics,
+        {**own, **metrics},
         run.path,
     )
 
