@@ -159,7 +159,7 @@ def test_two_fast_one_slow_one_dead_server_and_a_client_killed_twice(start):
     write_prompts(count)
     write_config(*servers, dead_address())
     kept = {}
-    for part in (count // 4, count // 2):
+    for part in (count // 2, 3 * count // 4):
         client = begun()
         wait_for(lambda part=part: len(answer_files()) >= part, 'enough answers', client)
         client.kill()
@@ -206,7 +206,7 @@ def test_the_node_goes_on_after_its_client_was_killed_twice(start):
     schedule = [sys.executable, '-m', 'kwdagger', 'schedule', '--params=params.yaml']
     schedule += ['--root_dpath=results', '--backend=serial', '--run=1']
     kept = set()
-    for part in (count // 4, count // 2):
+    for part in (count // 2, 3 * count // 4):
         with subprocess.Popen(schedule, stdout=subprocess.PIPE, text=True) as running:
             wait_for(lambda part=part: len(node_answers()) >= part, 'enough answers', running)
             client_below(running.pid).kill()
