@@ -379,6 +379,25 @@ def test_an_answer_that_was_damaged_is_named(start):
     assert sum(asked(server).values()) == 4
 
 
+def test_a_reader_that_has_seen_enough_costs_no_answer(start):
+    server = start(itl_s=0.001, num_parallel=4)
+    write_prompts(40)
+    write_config(server)
+    client = subprocess.Popen(
+        [*BATCH, '--prompts=prompts.jsonl'], stdout=subprocess.PIPE, text=True
+    )
+    assert 'words' in client.stdout.readline()
+    client.stdout.close()
+    assert client.wait(LIMIT_SECONDS) == 141
+    wait_for(lambda: not server.state()['busy'], 'slots to be free')
+    done = {row['prompt'] for row in server.log() if row['outcome'] == 'ok' and row['prompt']}
+    kept = {json.loads(path.read_text())['prompt'] for path in answer_files()}
+    assert kept <= done
+    assert len(kept) > 0
+    batch()
+    assert_complete(40)
+
+
 def test_two_clients_do_not_share_a_folder(start):
     server = start(itl_s=0.05, num_parallel=1)
     write_prompts(20)
@@ -508,6 +527,7 @@ def test_the_rate_is_kept(start):
         (['--summary=prompts.jsonl/summary.json'], '--summary: '),
         (['--instances=a:1,a:1'], '--instances names a:1 twice'),
         (['--instances=a:1:2'], 'is no address of a server'),
+        (['--system_message=\udcff'], 'is not UTF-8'),
         (['--options=[1]'], '--options must be a YAML mapping'),
     ],
 )

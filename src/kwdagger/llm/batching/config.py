@@ -190,6 +190,10 @@ def _text(merged: Mapping[str, Any], key: str, where: str) -> str:
     value = merged.get(key, '')
     if not isinstance(value, str):
         raise InvalidType(f'{where}: {key} must be a text, not {value!r}')
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidValue(f'{key} {value!r} is not UTF-8') from None
     return value
 
 
