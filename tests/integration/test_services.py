@@ -160,6 +160,9 @@ class Place:
         paths = (self.folder / 'out').glob('_kwdagger_schedule/*/services/*/*/service.json')
         return [json.loads(path.read_text()) for path in sorted(paths)]
 
+    def logs(self) -> list[Path]:
+        return list((self.folder / 'out').glob('ask/*/job.log'))
+
     def servers(self) -> list[int]:
         """Return the servers that live."""
         pids = [int(line.split()[1]) for line in self.lines('starts.txt')]
@@ -300,6 +303,28 @@ def test_an_interrupt_ends_the_service(place: Place, backend: str) -> None:
     assert finish(scheduler) == 130
     assert place.nothing_is_left()
     assert [status.state for status in place.statuses()] == ['cancelled']
+
+
+def test_an_interrupt_ends_the_wait_for_a_turn(place: Place) -> None:
+    first = place.begin({'model': 'a', 'do': 'hang'}, '--session=first')
+    wait_for(place.asked)
+    second = place.begin({'model': 'b'}, '--session=second')
+    wait_for(lambda: any('waiting' in log.read_text() for log in place.logs()))
+    second.send_signal(signal.SIGINT)
+    assert finish(second) == 130
+    assert place.starts() == ['a']
+    first.send_signal(signal.SIGINT)
+    assert finish(first) == 130
+    assert [status.state for status in place.statuses()] == ['cancelled', 'cancelled']
+    assert place.nothing_is_left()
+
+
+def test_an_interrupt_ends_a_start(place: Place) -> None:
+    scheduler = place.begin({'model': 'a'}, ready='touch asked; sleep 600')
+    wait_for((place.folder / 'asked').exists)
+    scheduler.send_signal(signal.SIGINT)
+    assert finish(scheduler) == 130
+    assert place.nothing_is_left()
 
 
 def test_a_killed_scheduler_leaves_no_service(place: Place) -> None:

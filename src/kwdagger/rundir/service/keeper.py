@@ -11,9 +11,10 @@ import signal
 import socket
 import subprocess
 import time
-from typing import Any
+from typing import IO, Any
 
 from kwdagger.rundir.service.facts import (
+    PACE_SECONDS,
     boot_id,
     children_of,
     end_group,
@@ -243,14 +244,7 @@ class Keeper:
     def spawn(self) -> None:
         """Start the process, in a group of its own."""
         with open(self.state['log'], 'ab') as log:
-            self.process = subprocess.Popen(
-                ['bash', '-c', self.shell(self.declared['start'])],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self.environ,
-                start_new_session=True,
-            )
+            self.process = self.run_shell(self.declared['start'], log, log)
         pid = self.process.pid
         self.state['start'] = self.shell(self.declared['start'])
         start = start_time(pid)
@@ -298,25 +292,43 @@ class Keeper:
                 f'(log: {self.state["log"]})'
             )
 
-    def ask(self, text: str, seconds: float) -> tuple[bool, str]:
-        """Fetch a URL or run shell text; return whether it went well, and what came back."""
+    def ask(self, text: str, seconds: float, ending: bool = False) -> tuple[bool, str]:
+        """Fetch a URL or run shell text; return whether it went well, and what came back.
+
+        Unless we are `ending`, shell text is cut short where the service or the need for it ends.
+        """
         if re.match('https?://', fill(text, self.values)):
             return fetch(fill(text, self.values), min(seconds, _FETCH_SECONDS))
-        process = subprocess.Popen(
+        with open(f'{self.folder}/answer', 'w+b') as answer:
+            process = self.run_shell(text, answer, answer)
+            deadline = time.monotonic() + seconds
+            try:
+                while process.poll() is None and time.monotonic() < deadline:
+                    if not ending:
+                        self.check_need()
+                        self.check_process('before it was ready')
+                    time.sleep(PACE_SECONDS)
+            finally:
+                in_time = process.poll() is not None
+                if not in_time:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+            answer.seek(0)
+            said = answer.read().decode(errors='replace').strip()
+        if not in_time:
+            return False, f'{text!r} took more than {seconds:.0f} s'
+        return process.returncode == 0, said
+
+    def run_shell(self, text: str, output: IO[bytes], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start shell text with the variables of the service, in a process group of its own."""
+        return subprocess.Popen(
             ['bash', '-c', self.shell(text)],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=output,
+            stderr=errors,
             env=self.environ,
             start_new_session=True,
         )
-        try:
-            said = process.communicate(timeout=seconds)[0].decode(errors='replace').strip()
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            return False, f'{text!r} took more than {seconds:.0f} s'
-        return process.returncode == 0, said
 
     def read_back(self) -> None:
         """Read the configuration in effect, and compare it with what is expected."""
@@ -388,12 +400,12 @@ class Keeper:
         if process is None:
             return
         if self.declared['stop'] and process.poll() is None:
-            self.ask(self.declared['stop'], self.stop_seconds)
+            self.ask(self.declared['stop'], self.stop_seconds, ending=True)
             wait_for_end(process, self.stop_seconds)
         end_group(process.pid, self.stop_seconds, process)
         while children := children_of(os.getpid()):  # they left its group, but not us
             for child in children:
                 os.kill(child, signal.SIGKILL)
             reap()
-            time.sleep(_POLL_SECONDS / 5)
+            time.sleep(PACE_SECONDS)
         self.process = None
