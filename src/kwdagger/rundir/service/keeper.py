@@ -28,6 +28,7 @@ from kwdagger.rundir.service.facts import (
     wait_for_end,
 )
 from kwdagger.rundir.service.reading import answers, fetch, looked_up, parse_config, plain, same
+from kwdagger.rundir.service.turns import Turn
 
 _SUBREAPER = 36
 _POLL_SECONDS = 0.1
@@ -54,8 +55,7 @@ class Keeper:
         self.folder, self.before = folder, before
         self.process: subprocess.Popen[bytes] | None = None
         self.told_to_end = False
-        self.wanted: int | None = None
-        self.place: int | None = None
+        self.turn = Turn(record['name'], record['limit'], record['stop_timeout'])
         self.declared = record
         self.values: dict[str, str] = {}
         self.environ: dict[str, str] = {}
@@ -95,9 +95,9 @@ class Keeper:
             file.write(f'{self.state["keeper_pid"]} {self.state["keeper_pid_start"]}\n')
         try:
             self.end_what_a_dead_keeper_left()
-            if not self.take_turn():
+            if not self.turn.take():
                 self.publish('waiting')
-                while not self.take_turn():
+                while not self.turn.take():
                     self.check_need()
                     time.sleep(_POLL_SECONDS)
             self.start()
@@ -117,8 +117,7 @@ class Keeper:
     def finish(self, state: str, reason: str | None = None) -> None:
         """End the service, and say how it came to that."""
         self.end()
-        if self.place is not None:
-            os.ftruncate(self.place, 0)
+        self.turn.note('')
         if state == 'failed':
             self.state['failures'] += 1
             with open(f'{self.folder}/ended.{self.state["starts"]}', 'w') as file:
@@ -140,61 +139,6 @@ class Keeper:
         if self.before.get('boot_id') == booted and lives(pid, self.before.get('pid_start')):
             end_group(int(pid or 0), self.stop_seconds)
         self.state['boot_id'] = booted
-
-    # Whose turn it is
-
-    def take_turn(self) -> bool:
-        """Take one of the places of this host for services of that name, if one is free."""
-        if not self.limit:
-            return True
-        for index in range(self.limit):
-            place = self.open_lock(str(index))
-            if try_lock(place):
-                self.place = place
-                self.leave_queue()
-                self.clear_place(place)
-                return True
-            os.close(place)
-        if self.wanted is None:
-            self.wanted = self.open_lock('wanted')
-            fcntl.flock(self.wanted, fcntl.LOCK_SH)
-        return False
-
-    def clear_place(self, place: int) -> None:
-        """End the service of a keeper that was killed; the place's file names it."""
-        words = os.pread(place, 100, 0).split()
-        if len(words) == 3 and words[2].decode() == boot_id():
-            pid, start = int(words[0]), int(words[1])
-            if lives(pid, start):
-                end_group(pid, self.stop_seconds)
-
-    def leave_queue(self) -> None:
-        """Nobody need make way for us any more."""
-        if self.wanted is not None:
-            os.close(self.wanted)
-            self.wanted = None
-
-    def is_wanted(self) -> bool:
-        """Whether another instance waits for our place."""
-        if not self.limit:
-            return False
-        lock = self.open_lock('wanted')
-        try:
-            return not try_lock(lock)
-        finally:
-            os.close(lock)
-
-    def open_lock(self, what: str) -> int:
-        """Return a descriptor of a lock file of this host and user."""
-        folder = os.environ.get('KWDAGGER_LEASE_DIR')
-        if not folder:
-            folder = '/run/lock' if os.access('/run/lock', os.W_OK) else '/tmp'
-            folder += '/kwdagger-devices'
-        if not os.path.isdir(folder):
-            os.makedirs(folder, exist_ok=True)
-            os.chmod(folder, 0o1777)
-        name = f'service-{os.getuid()}-{self.state["name"]}-{what}.lock'
-        return os.open(f'{folder}/{name}', os.O_RDWR | os.O_CREAT, 0o666)
 
     def check_need(self) -> None:
         """Go on only while some job waits."""
@@ -248,9 +192,7 @@ class Keeper:
         pid = self.process.pid
         self.state['start'] = self.shell(self.declared['start'])
         start = start_time(pid)
-        if self.place is not None:
-            os.ftruncate(self.place, 0)
-            os.pwrite(self.place, f'{pid} {start} {self.state["boot_id"]}\n'.encode(), 0)
+        self.turn.note(f'{pid} {start} {self.state["boot_id"]}\n')
         self.publish('starting', pid=pid, pid_start=start, started_at=now())
 
     def shell(self, text: str) -> str:
@@ -385,7 +327,7 @@ class Keeper:
                 if idle >= _UNHELD_SECONDS and try_lock(self.hold):
                     fcntl.flock(self.hold, fcntl.LOCK_UN)
                     return
-                if idle >= _WANTED_SECONDS and self.is_wanted():
+                if idle >= _WANTED_SECONDS and self.turn.is_wanted():
                     return
                 fcntl.flock(self.users, fcntl.LOCK_UN)
             else:
