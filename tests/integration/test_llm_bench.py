@@ -107,14 +107,26 @@ def test_cold_and_warm_trials_of_two_models(server):
 
 def test_a_server_that_ignores_the_unload_is_not_called_cold(server):
     server.fault('unload_ignored')
-    code, _, err = run(server, 'a', '--cold_trials=2', '--warm_trials=0', '--reset_timeout_s=0.05')
+    code, out, err = run(
+        server, 'a', '--cold_trials=2', '--warm_trials=0', '--reset_timeout_s=0.05'
+    )
     cold = result()['trials']
     assert code == 0
     # Nothing was loaded before the first one, so that one was cold.
     assert [trial['cold_verified'] for trial in cold] == [True, False]
     assert cold[1]['load_duration_ns'] < LOAD_S * 1e9
     assert result()['metrics']['cold_verified'] is False
-    assert 'warning: cold trial 1 is not cold: a is still in the memory of' in err
+    assert 'warning: cold trial 2 of 2 is not cold: a is still in the memory of' in err
+    # Its figures are those of the one cold start.
+    metrics = result()['metrics']
+    assert metrics['cold_ttft_n'] == metrics['cold_num_not_cold'] == 1
+    assert metrics['cold_ttft_mean'] == cold[0]['ttft_sec'] >= LOAD_S + FIRST_S
+    assert metrics['cold_num_ok_trials'] == 2
+    assert 'cold (not cold: 1 of 2)' in out
+    assert '1 of 2 cold trials were not cold' in out
+    code, shown, _ = verb(report, '.')
+    assert (code, 'not cold' in shown) == (0, True)
+    assert verb(report, '--recompute', '.')[0] == 0
 
 
 def restart_command(server, seconds):
@@ -157,7 +169,7 @@ def test_a_command_that_fails_is_a_recorded_error(server):
     )
     assert code == 1
     line = f'cold_reset_cmd {command!r} ended with exit code 3: no such container'
-    assert f'warning: cold trial 0: {line}\n' in err
+    assert f'warning: cold trial 1 of 2: {line}\n' in err
     assert err.splitlines()[-1].startswith('error: a, 1 at a time: no cold trial succeeded')
     cold, warm = cold_of(result()['trials']), warm_of(result()['trials'])
     assert [(trial['status'], trial['error']) for trial in cold] == [('reset_failed', line)] * 2

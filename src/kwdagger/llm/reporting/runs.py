@@ -161,7 +161,8 @@ def read_run(file: ResultFile) -> Run:
 def trial_table(runs: Iterable[Run]) -> pd.DataFrame:
     """Return one row for each trial of each run.
 
-    Columns: those of `metrics.trial_rows`, ``fpath``, ``model``, ``start`` (``cold`` or ``warm``),
+    Columns: those of `metrics.trial_rows`, ``fpath``, ``model``, ``start`` (``cold``, ``warm``, or
+    ``not cold`` for a cold trial whose model was seen in memory just before),
     ``concurrency`` (at least 1), ``request_rate``, ``host``, and everything known about the run
     behind ``config.``, ``machine.`` and ``run.``. Those that reports need are always there.
     """
@@ -171,9 +172,14 @@ def trial_table(runs: Iterable[Run]) -> pd.DataFrame:
     for run in runs:
         shared = _shared_columns(run)
         for trial in run.trials:
-            start = 'cold' if trial.get('cold_start') else 'warm'
-            rows.append({**trial, **shared, 'start': start})
+            rows.append({**trial, **shared, 'start': _start(trial)})
     return _with_columns(pd.DataFrame(rows), (*_SHARED, *_TRIAL))
+
+
+def _start(trial: Mapping[str, Any]) -> str:
+    if not trial.get('cold_start'):
+        return 'warm'
+    return 'not cold' if trial.get('cold_verified') is False else 'cold'
 
 
 def run_table(runs: Iterable[Run]) -> pd.DataFrame:

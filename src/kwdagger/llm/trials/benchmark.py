@@ -12,6 +12,7 @@ from kwdagger.llm.engine.sweep import sweep_plan
 from kwdagger.llm.metrics.definitions import DEFINITIONS
 from kwdagger.llm.reporting.bench_table import BenchRow
 from kwdagger.llm.trials.conditions import Condition, PlannedRun, conditions_of
+from kwdagger.llm.trials.remarks import total
 from kwdagger.llm.trials.repeats import Estimate, estimates
 from kwdagger.llm.trials.run import TrialResult
 from kwdagger.llm.trials.settings import TrialSettings
@@ -73,8 +74,8 @@ def bench_rows(groups: Groups) -> list[BenchRow]:
     for (model, load), runs in groups.items():
         metrics = [each.result.metrics for each in runs]
         found = estimates(metrics)
-        for prefix, name in (('cold_', 'cold'), ('', load)):
-            asked = sum(each.get(f'{prefix}num_trials') or 0 for each in metrics)
+        for prefix, name in (('cold_', _cold_text(metrics)), ('', load)):
+            asked = total(metrics, f'{prefix}num_trials')
             if not asked:
                 continue
             own = _figures_behind(prefix, found)
@@ -82,13 +83,21 @@ def bench_rows(groups: Groups) -> list[BenchRow]:
                 BenchRow(
                     model=model,
                     load=name,
-                    answered=sum(each[f'{prefix}num_ok_trials'] for each in metrics),
+                    answered=total(metrics, f'{prefix}num_ok_trials'),
                     asked=asked,
                     figures={key: value.mean for key, value in own.items()},
                     half_widths={key: value.half_width for key, value in own.items()},
                 )
             )
     return rows
+
+
+def _cold_text(metrics: Sequence[Mapping[str, Any]]) -> str:
+    """Return what cold trials are called in a table: how many of them were none is said."""
+    not_cold = total(metrics, 'cold_num_not_cold')
+    if not not_cold:
+        return 'cold'
+    return f'cold (not cold: {not_cold} of {total(metrics, "cold_num_trials")})'
 
 
 def _figures_behind(prefix: str, found: Mapping[str, Estimate]) -> dict[str, Estimate]:
