@@ -295,8 +295,15 @@ def test_repeats_give_intervals_of_run_means(server):
     for place in ('llm_bench.json', '.'):  # the comparison stands for its runs
         shown = verb(report, '--recompute', place)
         assert shown[0] == 0
-        assert shown[1].count('equal, byte for byte') == 6
+        assert shown[1].count('equal, byte for byte') == 7  # six runs and their comparison
         assert found['half_width'] > 0
+    document = json.loads(Path('llm_bench.json').read_text())
+    document['result']['conditions'][1]['metrics']['ttft_mean']['mean'] = 0.5
+    Path('llm_bench.json').write_text(document_text(document))
+    for place in ('llm_bench.json', '.'):
+        code, shown, _ = verb(report, '--recompute', place)
+        assert (code, shown.count('equal, byte for byte')) == (1, 6)
+        assert 'llm_bench.json: differs\n  a, 2 at a time: ttft_mean: {"mean": 0.5' in shown
 
 
 @pytest.mark.parametrize(

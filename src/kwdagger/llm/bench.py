@@ -98,9 +98,10 @@ def measure(config: Mapping[str, Any]) -> int:
         UserError: bad options, or a server that cannot be measured; nothing is written then.
     """
     from kwdagger.llm.engine.interrupts import LoadInterrupted
+    from kwdagger.llm.reporting.comparison_file import write_comparison
     from kwdagger.llm.trials.bench_options import read_options
     from kwdagger.llm.trials.bench_runs import prepare, run_all
-    from kwdagger.llm.trials.benchmark import by_condition, failures, write_comparison
+    from kwdagger.llm.trials.benchmark import by_condition, compared, failures
 
     say = _silent if config['quiet'] else _to_stderr
     bench = read_options(config)
@@ -119,7 +120,7 @@ def measure(config: Mapping[str, Any]) -> int:
         problems.append(f'stopped after {len(measured)} runs: {error}')
     groups = by_condition(measured)
     if not bench.is_single_run:
-        write_comparison(bench.path, groups, context.stop(), bench.settings.summary())
+        write_comparison(bench.path, compared(groups), context.stop(), bench.settings.summary())
     print_figures(groups)
     sys.stdout.write(f'wrote {bench.path}\n')
     problems = [*failures(measured), *problems]

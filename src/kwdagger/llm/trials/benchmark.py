@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from kwdagger.llm.engine.sweep import sweep_plan
-from kwdagger.llm.metrics.definitions import DEFINITIONS
+from kwdagger.llm.metrics.repeats import Estimate, estimates
 from kwdagger.llm.reporting.bench_table import BenchRow
+from kwdagger.llm.reporting.comparison_file import ComparedCondition, ComparedRun
 from kwdagger.llm.trials.conditions import Condition, PlannedRun, conditions_of
 from kwdagger.llm.trials.remarks import total
-from kwdagger.llm.trials.repeats import Estimate, estimates
 from kwdagger.llm.trials.run import TrialResult
 from kwdagger.llm.trials.settings import TrialSettings
-from kwdagger.rundir.files import replace_file
 
 Measure = Callable[[PlannedRun], TrialResult]
 
@@ -117,51 +114,16 @@ def failures(measured: Iterable[Measured]) -> list[str]:
     ]
 
 
-def write_comparison(
-    path: str,
-    groups: Groups,
-    info: Mapping[str, Any],
-    config_summary: Mapping[str, Any],
-) -> None:
-    """Write what all runs say together, by rename; each run has its own result file.
-
-    ``result.conditions`` lists the conditions: model, load, the runs' files (relative to
-    `path`), and for each figure the mean over runs, half the width of its 95 % interval and the
-    number of runs. ``result.metrics`` holds counts, and the means if there is one condition only.
-
-    Args:
-        info: of the process, for the ``info`` list. config_summary: what was asked for.
-    """
-    folder = os.path.dirname(os.path.abspath(path))
-    conditions: list[dict[str, Any]] = []
-    for (model, load), runs in groups.items():
-        found = estimates([each.result.metrics for each in runs])
-        conditions.append(
-            {
-                'model': model,
-                'load': load,
-                'runs': [os.path.relpath(each.result.path, folder) for each in runs],
-                'failures': [each.result.failure for each in runs if each.result.failure],
-                'metrics': {name: asdict(value) for name, value in found.items()},
-            }
+def compared(groups: Groups) -> list[ComparedCondition]:
+    """Return the runs as a comparison file lists them."""
+    return [
+        ComparedCondition(
+            model,
+            load,
+            [
+                ComparedRun(each.result.path, each.result.metrics, each.result.failure)
+                for each in runs
+            ],
         )
-    results = [each.result for runs in groups.values() for each in runs]
-    metrics: dict[str, Any] = {
-        'num_conditions': len(conditions),
-        'num_runs': len(results),
-        'num_failed_runs': sum(result.failure is not None for result in results),
-    }
-    if len(conditions) == 1:
-        metrics |= {name: each['mean'] for name, each in conditions[0]['metrics'].items()}
-    document = {
-        'info': [dict(info)],
-        'result': {
-            'metrics': metrics,
-            'conditions': conditions,
-            'config_summary': dict(config_summary),
-            'definitions': DEFINITIONS,
-        },
-    }
-    os.makedirs(folder, exist_ok=True)
-    text = json.dumps(document, indent=2, ensure_ascii=False) + '\n'
-    replace_file(path, text, os.getpid())
+        for (model, load), runs in groups.items()
+    ]

@@ -87,13 +87,16 @@ def run_trials(
         version = _version(server)
         cold, warm = _measure(settings, target, server, warn)
     records = [*cold, *(warm.records if warm else ())]
+    stopped_by = warm.stopped_by if warm else None
+    failure = failure_of(records, stopped_by, strict)
     document = write_result(
         os.fspath(path),
         records,
         config_summary={
             **settings.summary(),
             'server_version': version,
-            'stopped_by': warm.stopped_by if warm else None,
+            'stopped_by': stopped_by,
+            'failure': failure,
         },
         info=[context.stop()],
         slos=slos,
@@ -101,7 +104,6 @@ def run_trials(
     )
     if append_jsonl:
         append_rows(append_jsonl, document['result']['trials'])
-    failure = failure_of(records, warm.stopped_by if warm else None, strict)
     return TrialResult(os.path.abspath(path), document, failure)
 
 

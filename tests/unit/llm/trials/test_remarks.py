@@ -20,8 +20,10 @@ def test_what_is_in_doubt():
     assert remarks_on('a', '2 at a time', runs) == [
         'a, 2 at a time: 1 of 3 cold trials failed: 1 reset_failed',
         'a, 2 at a time: 4 of 8 requests failed: 2 connect, 2 http_5xx',
-        'a, 2 at a time: 2 of 3 cold trials were not cold: the server had the model in '
-        'memory; they enter no figure',
+        (
+            'a, 2 at a time: 2 of 3 cold trials were not cold: the server had the model in '
+            'memory; they enter no figure'
+        ),
     ]
     assert client_remarks(runs) == [
         (
