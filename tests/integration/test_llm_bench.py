@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -210,6 +211,38 @@ def test_what_was_measured_before_the_server_died_is_kept(tmp_path, monkeypatch)
     assert 'error: stopped after 1 runs: cannot reach a server at' in err
     (condition,) = result()['conditions']
     assert len(condition['runs']) == len(condition['failures']) == 1
+
+
+def test_a_run_whose_server_is_killed_has_failed(tmp_path, monkeypatch):
+    (tmp_path / 'prompts.yaml').write_text(PROMPTS)
+    monkeypatch.chdir(tmp_path)
+    with running_server(models='a', itl_s=0.01, num_parallel=2) as mortal:
+        killer = threading.Thread(target=kill_after_requests, args=(mortal, 16))
+        killer.start()
+        code, out, err = run(mortal, 'a', '--num_requests=20', '--concurrency=2')
+        killer.join()
+    metrics = result()['metrics']
+    assert metrics['error_rate'] <= 0.5  # its answers alone would not have failed the run
+    assert code == 1
+    assert f'{metrics["num_ok_trials"]}/20' in out
+    line = 'error: a, 2 at a time: the server was gone at the end: not ready within 1 s'
+    assert line in err
+    assert result()['config_summary']['failure'].startswith('the server was gone at the end')
+
+
+def kill_after_requests(server, count):
+    wait_until(lambda: len([row for row in server.log() if row['tokens']]) >= count)
+    os.kill(server.pid, signal.SIGKILL)
+
+
+def test_a_run_of_which_most_requests_failed_has_failed(server):
+    server.fault('error_500', times=3)
+    code, _, err = run(server, 'a', '--warm_trials=2')
+    assert code == 1
+    assert '3 of 4 requests failed, more than --max_error_rate=0.5 (3 http_5xx; first:' in err
+    server.fault('error_500', times=3)
+    code, _, err = run(server, 'a', '--warm_trials=2', '--max_error_rate=0.8')
+    assert (code, err, result()['config_summary']['failure']) == (0, '', None)
 
 
 def test_a_background_process_of_the_command_is_not_waited_for(server):
@@ -448,6 +481,7 @@ def test_rows_are_appended(server):
         (['a', '--options=[1]'], '--options must be a YAML mapping'),
         (['a', '--format=xml'], '--format is json or a JSON schema'),
         (['a', '--think=3'], '--think is true, false or a level'),
+        (['a', '--max_error_rate=50'], '--max_error_rate is 0 to 1, not 50'),
         (['a', '--api_key_env=NO_SUCH_KEY'], 'that environment variable is not set'),
         (['a', '--total_timeout_s=0'], 'total_seconds is more than 0'),
         (['a', '--url=127.0.0.1:9'], 'cannot reach a server at http://127.0.0.1:9'),

@@ -61,6 +61,7 @@ class BenchConfig(OptionsConfig):
     duration_s = scfg.Value(None, type=float, help='how long measured requests are sent')
     drain_timeout_s = scfg.Value(30.0, type=float, help='how long unfinished ones may go on then')
     max_errors = scfg.Value(None, type=int, help='stop, and fail, after so many')
+    max_error_rate = scfg.Value(0.5, type=float, help='fail if a larger share of a phase failed')
     stop_oversaturated = scfg.Value(False, isflag=True, help='stop when the server falls behind')
     warmup = scfg.Value(0, type=int, help='requests before the measured ones')
     warmup_s = scfg.Value(0.0, type=float, help='first seconds of a load that do not count')

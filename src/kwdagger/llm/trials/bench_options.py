@@ -69,6 +69,8 @@ def read_options(config: Mapping[str, Any]) -> Bench:
             if repeats > 1
             else f'--repeats is 1 or more, not {repeats}'
         )
+    if not 0 <= config['max_error_rate'] <= 1:
+        raise InvalidValue(f'--max_error_rate is 0 to 1, not {config["max_error_rate"]:g}')
     prompts = _prompts(config)
     levels = _numbers(config['concurrency'], 'concurrency', int)
     rates = _numbers(config['request_rate'], 'request_rate', float)
