@@ -86,12 +86,11 @@ def prefixed(prefix, values):
 def groupings(trials):
     """Yield a title and a table for each question."""
     warm = trials[trials['start'] == 'warm']
-    yield 'What a cold start costs', means(trials, ['model', 'start'], [*TIMES, 'load'])
-    yield 'What concurrency does (warm)', means(warm, ['model', 'workers'], [*TIMES, ALL_TOKENS])
-    yield (
-        'What the length of the prompt does (warm)',
-        means(warm, ['model', 'prompt_text_len'], TIMES),
-    )
+    # Figures of different servers are no repeats of each other.
+    of = ['model', *(['config.ollama_url'] if trials['config.ollama_url'].nunique() > 1 else [])]
+    yield 'What a cold start costs', means(trials, [*of, 'start'], [*TIMES, 'load'])
+    yield 'What concurrency does (warm)', means(warm, [*of, 'workers'], [*TIMES, ALL_TOKENS])
+    yield 'What the length of the prompt does (warm)', means(warm, [*of, 'prompt_text_len'], TIMES)
     yield 'Which machine (warm)', means(warm, ['machine.host', 'config.ollama_url', 'model'], TIMES)
 
 
