@@ -297,6 +297,15 @@ def test_retries_are_bounded(start):
     assert set(asked(server).values()) == {2}
 
 
+def test_a_server_that_is_busy_for_longer_than_the_patience_is_not_given_up(start):
+    server = start(itl_s=0.001, num_parallel=4)
+    write_prompts(8)
+    write_config(server)
+    server.fault('busy', times=7)  # four, then two, then one: pauses of 0.5, 1 and 2 s
+    batch('--patience_seconds=0.1', '--parallel=4')
+    assert_complete(8)
+
+
 def test_a_server_that_restarts_gets_work_again(start_own):
     server = start_own(itl_s=0.01, num_parallel=4)
     write_prompts(60)

@@ -189,11 +189,14 @@ class BatchRun:
             sending.discard(task)
 
     async def _look_at(self, breaker: Breaker) -> None:
-        """Look at a server that is down."""
+        """Look at a server that is down or busy."""
         failure = await self._probed(breaker.server)
+        before = breaker.state
         breaker.take_probe(failure, time.monotonic())
-        if breaker.state == 'trial':
+        if before == 'down' and breaker.state == 'trial':
             self.tell(lines.back_line(datetime.now(), breaker.server))
+        if before != 'down' and breaker.state == 'down':
+            self.tell(lines.down_line(datetime.now(), breaker))
 
     async def _probed(self, server: Server) -> str | None:
         error = await in_background(lambda: self.probe(server))
