@@ -533,7 +533,10 @@ def test_the_rate_is_kept(start):
         (['--parallel=0'], '--parallel must be greater than 0'),
         (['--parallel=many'], 'parallel'),
         (['--output_dir=prompts.jsonl'], '--output_dir: '),
+        (['--output_dir=/proc/out'], '--output_dir: nothing can be written in /proc'),
         (['--summary=prompts.jsonl/summary.json'], '--summary: '),
+        (['--summary=/proc/x/summary.json'], '--summary: nothing can be written in /proc'),
+        (['--summary=.'], '--summary=. is a folder; name a file'),
         (['--instances=a:1,a:1'], '--instances names a:1 twice'),
         (['--instances=a:1:2'], 'is no address of a server'),
         (['--system_message=\udcff'], 'is not UTF-8'),
@@ -594,6 +597,14 @@ def test_print_and_merge_name_what_is_no_answer_and_go_on(start):
         (
             ['merge', 'responses', 'none/x.json'],
             'error: --output_file=none/x.json: no such folder\n',
+        ),
+        (
+            ['merge', 'responses', 'responses'],
+            'error: --output_file=responses is a folder; name a file\n',
+        ),
+        (
+            ['merge', 'responses', '/proc/x.json'],
+            'error: --output_file: nothing can be written in /proc: No such file or directory\n',
         ),
     ]:
         done = run_verb(*words)

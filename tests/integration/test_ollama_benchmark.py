@@ -427,6 +427,18 @@ def test_the_tables_group_the_trials_that_went_well(tutorial):
     assert ['attic', 'http://s', 'm', '4', '2', '1.500', '1.500', '1.0'] in rows
 
 
+@pytest.mark.parametrize(
+    ('pattern', 'text'),
+    [
+        ('prompts_5.yaml', 'prompts_5.yaml is no result of ollama_benchmark.py'),
+        ('none/*.json', '--pattern=none/*.json: no finished run is there'),
+    ],
+)
+def test_a_pattern_that_fits_no_result_gets_one_line(tutorial, pattern, text):
+    shown = tutorial.paste(f'python custom_aggregate.py --pattern="{pattern}"', code=2)
+    assert shown == f'error: {text}\n'
+
+
 def test_the_figures_of_two_servers_are_not_averaged(tutorial):
     for number, ttft in enumerate([1.0, 3.0]):
         path = tutorial.results / f'run{number}' / 'ollama_benchmark.json'

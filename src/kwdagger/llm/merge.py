@@ -15,6 +15,7 @@ from kwdagger.llm.batching.json_answers import parse_answer
 from kwdagger.llm.batching.reading import read_answers
 from kwdagger.rundir.files import replace_file
 from kwdagger.specs.options import OptionsConfig, run_verb
+from kwdagger.specs.output_paths import check_output_file
 
 _SOURCE_KEYS = ('id', 'line', 'name')
 
@@ -53,6 +54,7 @@ def merge_answers(config: Mapping[str, Any]) -> int:
             raise InvalidValue(f'--{name} is missing; write --input_dir=responses --output_file=F')
     if not os.path.isdir(os.path.dirname(os.path.abspath(target))):
         raise MissingFile(f'--output_file={target}: no such folder')
+    check_output_file(target, 'output_file')
     own_name = os.path.basename(target) if _in_folder(target, folder) else None
     merged, left_out = [], []
     for name, answer in read_answers(folder):
