@@ -540,6 +540,9 @@ def test_the_rate_is_kept(start):
         (['--instances=a:1,a:1'], '--instances names a:1 twice'),
         (['--instances=a:1:2'], 'is no address of a server'),
         (['--system_message=\udcff'], 'is not UTF-8'),
+        (['--think=maybe'], "think is true, false, low, medium or high, not 'maybe'"),
+        (['--keep_alive=never'], 'keep_alive is a duration such as 5m'),
+        (['--options={temperature: hot}'], "options: temperature is a number, not 'hot'"),
         (['--options=[1]'], '--options must be a YAML mapping'),
     ],
 )
@@ -590,6 +593,17 @@ def test_print_and_merge_name_what_is_no_answer_and_go_on(start):
     run_verb('merge', 'responses', 'traced.json', '--with_source')
     traced = json.loads(Path('traced.json').read_text())
     assert [item.get('line') for item in traced] == [2, 3, None]
+
+    for number in range(8):
+        Path(f'responses/extra{number}.json').write_text('{')
+    done = run_verb('merge', 'responses', 'merged.json')
+    assert done.stderr.startswith('10 without JSON, left out:\n')
+    assert done.stderr.count('\n') == 11
+    Path('responses/extra8.json').write_text('{')
+    done = run_verb('merge', 'responses', 'merged.json')
+    assert done.stderr.startswith('11 without JSON, left out:\n')
+    assert done.stderr.count('\n') == 12
+    assert done.stderr.endswith('\n  and 1 more\n')
 
     for words, text in [
         (['print', 'none'], 'error: none: no such folder\n'),

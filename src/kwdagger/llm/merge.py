@@ -18,6 +18,7 @@ from kwdagger.specs.options import OptionsConfig, run_verb
 from kwdagger.specs.output_paths import check_output_file
 
 _SOURCE_KEYS = ('id', 'line', 'name')
+_MOST_SHOWN = 10
 
 
 class MergeConfig(OptionsConfig):
@@ -88,7 +89,9 @@ def _tell(target: str, merged: int, left_out: list[str]) -> None:
     sys.stdout.flush()
     if left_out:
         sys.stderr.write(f'{len(left_out)} without JSON, left out:\n')
-        sys.stderr.writelines(f'  {line}\n' for line in left_out)
+        sys.stderr.writelines(f'  {line}\n' for line in left_out[:_MOST_SHOWN])
+        if len(left_out) > _MOST_SHOWN:
+            sys.stderr.write(f'  and {len(left_out) - _MOST_SHOWN} more\n')
 
 
 if __name__ == '__main__':

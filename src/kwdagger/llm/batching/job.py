@@ -23,7 +23,6 @@ _OPTION_NAMES = ('seed', 'temperature', 'num_predict', 'num_ctx')
 _CHOICES = {'pull': ('never', 'missing'), 'changed': ('refuse', 'ask')}
 _NOT_NEGATIVE = ('retries', 'timeout_seconds', 'wait_seconds', 'patience_seconds')
 _POSITIVE = ('parallel', 'probe_seconds', 'requests_per_second')
-_YES_NO = {'True': True, 'true': True, 'False': False, 'false': False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ def _read_config(options: Mapping[str, Any]) -> BatchConfig:
         system_message=options['system_message'],
         api=options['api'],
         format=options['format'],
-        think=_YES_NO.get(options['think'], options['think']),
+        think=options['think'],
         keep_alive=options['keep_alive'],
         options=chosen,
     )
