@@ -3,10 +3,16 @@
 #
 # OLLAMA_URL=http://HOST:11434 asks that server (several: with commas); MODELS='[a, b]' says which
 # of its models. Without it two embedded test servers are asked: no GPU, no download, and answers
-# that follow the schema but mean nothing.
+# that follow the schema but mean nothing. Each choice of servers has results of its own, in a
+# folder of its name (HOST-11434, or embedded) below RESULTS_FOLDER.
 set -euo pipefail
-mkdir -p "${1:-results/ollama_batch}"
-out=$(cd "${1:-results/ollama_batch}" && pwd)
+name=embedded
+if [[ -n ${OLLAMA_URL:-} ]]; then
+    name=$(sed -E 's#([a-z]+://|[^/,@]*@)##g; s#/+(,|$)#\1#g; s#[^A-Za-z0-9._-]+#-#g' \
+        <<< "$OLLAMA_URL")
+fi
+mkdir -p "${1:-results/ollama_batch}/$name"
+out=$(cd "${1:-results/ollama_batch}/$name" && pwd)
 cd "$(dirname "${BASH_SOURCE[0]}")"
 models=${MODELS:-[llama3.2, 'gemma3:1b']}
 
@@ -16,7 +22,7 @@ serve() {
 
 if [[ -n ${OLLAMA_URL:-} ]]; then
     servers=$OLLAMA_URL
-    printf 'Asking %s (OLLAMA_URL).\n\n' "$servers"
+    printf 'Asking %s (OLLAMA_URL); answers go into %s.\n\n' "$servers" "$out"
 else
     coproc SERVERS {
         exec {life}<&0 # they end when this closes, as it does with this script

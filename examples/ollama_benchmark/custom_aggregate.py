@@ -21,13 +21,13 @@ DIGITS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument('--pattern', default=RUNS, help='which result files (default: %(default)s)')
     parser.add_argument('--plots_dpath', default='plots', help='where the plots go')
     args = parser.parse_args()
     paths = finished(sorted(glob.glob(args.pattern, recursive=True)))
     if not paths:
-        sys.exit(f'error: --pattern={args.pattern}: no finished run is there')
+        refuse(f'--pattern={args.pattern}: no finished run is there')
     trials = pd.DataFrame([row for path in paths for row in trial_rows(path)])
     failed = (trials['status'] != 'ok').sum()
     print(f'{len(trials)} trials of {len(paths)} runs; {failed} failed and enter no mean')
@@ -44,6 +44,12 @@ def main():
         return
     for path in draw_all(trials, Path(args.plots_dpath)):
         print(f'wrote {path}')
+
+
+def refuse(why):
+    """End because of what was asked for."""
+    print(f'error: {why}', file=sys.stderr)
+    sys.exit(2)
 
 
 def finished(paths):
@@ -63,9 +69,12 @@ def trial_rows(path):
     ``config.*`` is what the program was told, ``machine.*`` where it ran, ``run.*`` the figures
     of the whole run.
     """
-    found = json.loads(path.read_text())
+    try:
+        found = json.loads(path.read_text())
+    except ValueError:
+        found = None
     if not isinstance(found, dict) or not {'info', 'result'} <= found.keys():
-        sys.exit(f'error: {path} is no result of ollama_benchmark.py')
+        refuse(f'{path} is no result of ollama_benchmark.py')
     process = found['info'][-1]['properties']
     shared = {
         **prefixed('config', process['config']),
@@ -86,12 +95,11 @@ def prefixed(prefix, values):
 def groupings(trials):
     """Yield a title and a table for each question."""
     warm = trials[trials['start'] == 'warm']
-    yield 'What a cold start costs', means(trials, ['model', 'start'], [*TIMES, 'load'])
-    yield 'What concurrency does (warm)', means(warm, ['model', 'workers'], [*TIMES, ALL_TOKENS])
-    yield (
-        'What the length of the prompt does (warm)',
-        means(warm, ['model', 'prompt_text_len'], TIMES),
-    )
+    # Figures of different servers are no repeats of each other.
+    of = ['model', *(['config.ollama_url'] if trials['config.ollama_url'].nunique() > 1 else [])]
+    yield 'What a cold start costs', means(trials, [*of, 'start'], [*TIMES, 'load'])
+    yield 'What concurrency does (warm)', means(warm, [*of, 'workers'], [*TIMES, ALL_TOKENS])
+    yield 'What the length of the prompt does (warm)', means(warm, [*of, 'prompt_text_len'], TIMES)
     yield 'Which machine (warm)', means(warm, ['machine.host', 'config.ollama_url', 'model'], TIMES)
 
 

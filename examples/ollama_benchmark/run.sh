@@ -3,15 +3,21 @@
 #
 # OLLAMA_URL=http://HOST:11434 measures that server; MODELS='[a, b]' says which of its models.
 # Without it an embedded test server is measured: no GPU, no download, and figures that its
-# options make (see run_pipelines.sh for what else can be set).
+# options make (see run_pipelines.sh for what else can be set). Each server has results of its
+# own, in a folder of its name (HOST-11434, or embedded) below RESULTS_FOLDER.
 set -euo pipefail
-mkdir -p "${1:-results/ollama_benchmark}"
-EVAL_DPATH=$(cd "${1:-results/ollama_benchmark}" && pwd)
+name=embedded
+if [[ -n ${OLLAMA_URL:-} ]]; then
+    name=$(sed -E 's#[a-z]+://|[^/@]*@##g; s#/+$##; s#[^A-Za-z0-9._-]+#-#g' <<< "$OLLAMA_URL")
+fi
+mkdir -p "${1:-results/ollama_benchmark}/$name"
+EVAL_DPATH=$(cd "${1:-results/ollama_benchmark}/$name" && pwd)
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export EVAL_DPATH COLD_RESET_CMD=${COLD_RESET_CMD-}
 
 if [[ -n ${OLLAMA_URL:-} ]]; then
-    printf 'Measuring the server at %s (OLLAMA_URL).\n\n' "$OLLAMA_URL"
+    printf 'Measuring the server at %s (OLLAMA_URL); results go into %s.\n\n' \
+        "$OLLAMA_URL" "$EVAL_DPATH"
     ./run_pipelines.sh
     exit
 fi

@@ -3,10 +3,15 @@
 #
 # Without a cluster, scripted servers play the replicas. With OLLAMA_URL=http://host:port the load
 # goes there, such as to the Service of a cluster. MODEL, REPLICAS (of the play), CONCURRENCY (a
-# YAML list) and DURATION (such as 2m, in place of ten requests) may be set.
+# YAML list) and DURATION (such as 2m, in place of ten requests) may be set. Each server has
+# results of its own, in a folder of its name (host-port, or scripted) below RESULTS_FOLDER.
 set -euo pipefail
-mkdir -p "${1:-results/ollama_kubernetes}"
-out=$(cd "${1:-results/ollama_kubernetes}" && pwd)
+name=scripted
+if [[ -n ${OLLAMA_URL:-} ]]; then
+    name=$(sed -E 's#[a-z]+://|[^/@]*@##g; s#/+$##; s#[^A-Za-z0-9._-]+#-#g' <<< "$OLLAMA_URL")
+fi
+mkdir -p "${1:-results/ollama_kubernetes}/$name"
+out=$(cd "${1:-results/ollama_kubernetes}/$name" && pwd)
 cd "$(dirname "${BASH_SOURCE[0]}")"
 MODEL=${MODEL:-qwen2:1.5b}
 REPLICAS=${REPLICAS:-3}

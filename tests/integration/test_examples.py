@@ -186,7 +186,7 @@ def test_gather(run, tmp_path):
 
 
 def test_ollama_kubernetes(run, tmp_path):
-    root = tmp_path / 'results'
+    root = tmp_path / 'results' / 'scripted'
     output = run('ollama_kubernetes', OLLAMA_URL='')
 
     parts = output.split('\n== ')
@@ -241,7 +241,7 @@ def test_ollama_kubernetes_on_a_server_that_is_given(run, tmp_path):
 
 
 def test_ollama_batch(run, tmp_path):
-    root = tmp_path / 'results'
+    root = tmp_path / 'results' / 'embedded'
     output = run('ollama_batch', OLLAMA_URL='')
     assert 'Asking the embedded test servers at ' in output
     assert '12 of 12 prompts answered, 0 failed' in output
@@ -269,7 +269,7 @@ def test_ollama_batch(run, tmp_path):
     assert 'out of date' not in again
 
 
-def test_ollama_batch_on_servers_that_are_given(run):
+def test_ollama_batch_on_servers_that_are_given(run, tmp_path):
     with (
         running_server(models='tiny', itl_s=0.001, num_parallel=4) as one,
         running_server(models='tiny', itl_s=0.001, num_parallel=4) as two,
@@ -277,7 +277,15 @@ def test_ollama_batch_on_servers_that_are_given(run):
         output = run('ollama_batch', OLLAMA_URL=f'{one.url},{two.url}', MODELS='[tiny]')
         asked = [entry for server in (one, two) for entry in server.log() if entry['prompt']]
         assert all(any(entry['prompt'] for entry in server.log()) for server in (one, two))
+        before = sum(bool(entry['prompt']) for entry in two.log())
+        other = run('ollama_batch', OLLAMA_URL=two.url, MODELS='[tiny]')
+        # Answers of other servers are not taken for those of this one.
+        assert sum(bool(entry['prompt']) for entry in two.log()) == before + 12 * 3
     assert 'embedded' not in output
+    assert 'before' not in other
+    assert len(list((tmp_path / 'results').iterdir())) == 2
+    address = two.url.removeprefix('http://').replace(':', '-')
+    assert len(table(tmp_path / 'results' / address, 'score')) == 2
     assert {entry['model'] for entry in asked} == {'tiny:latest'}
     assert len(asked) == 12 * 3
 

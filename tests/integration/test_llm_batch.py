@@ -159,7 +159,7 @@ def test_two_fast_one_slow_one_dead_server_and_a_client_killed_twice(start):
     write_prompts(count)
     write_config(*servers, dead_address())
     kept = {}
-    for part in (count // 4, count // 2):
+    for part in (count // 2, 3 * count // 4):
         client = begun()
         wait_for(lambda part=part: len(answer_files()) >= part, 'enough answers', client)
         client.kill()
@@ -206,7 +206,7 @@ def test_the_node_goes_on_after_its_client_was_killed_twice(start):
     schedule = [sys.executable, '-m', 'kwdagger', 'schedule', '--params=params.yaml']
     schedule += ['--root_dpath=results', '--backend=serial', '--run=1']
     kept = set()
-    for part in (count // 4, count // 2):
+    for part in (count // 2, 3 * count // 4):
         with subprocess.Popen(schedule, stdout=subprocess.PIPE, text=True) as running:
             wait_for(lambda part=part: len(node_answers()) >= part, 'enough answers', running)
             client_below(running.pid).kill()
@@ -297,6 +297,15 @@ def test_retries_are_bounded(start):
     assert set(asked(server).values()) == {2}
 
 
+def test_a_server_that_is_busy_for_longer_than_the_patience_is_not_given_up(start):
+    server = start(itl_s=0.001, num_parallel=4)
+    write_prompts(8)
+    write_config(server)
+    server.fault('busy', times=7)  # four, then two, then one: pauses of 0.5, 1 and 2 s
+    batch('--patience_seconds=0.1', '--parallel=4')
+    assert_complete(8)
+
+
 def test_a_server_that_restarts_gets_work_again(start_own):
     server = start_own(itl_s=0.01, num_parallel=4)
     write_prompts(60)
@@ -377,6 +386,25 @@ def test_an_answer_that_was_damaged_is_named(start):
     batch()
     assert_complete(3)
     assert sum(asked(server).values()) == 4
+
+
+def test_a_reader_that_has_seen_enough_costs_no_answer(start):
+    server = start(itl_s=0.001, num_parallel=4)
+    write_prompts(40)
+    write_config(server)
+    client = subprocess.Popen(
+        [*BATCH, '--prompts=prompts.jsonl'], stdout=subprocess.PIPE, text=True
+    )
+    assert 'words' in client.stdout.readline()
+    client.stdout.close()
+    assert client.wait(LIMIT_SECONDS) == 141
+    wait_for(lambda: not server.state()['busy'], 'slots to be free')
+    done = {row['prompt'] for row in server.log() if row['outcome'] == 'ok' and row['prompt']}
+    kept = {json.loads(path.read_text())['prompt'] for path in answer_files()}
+    assert kept <= done
+    assert len(kept) > 0
+    batch()
+    assert_complete(40)
 
 
 def test_two_clients_do_not_share_a_folder(start):
@@ -505,9 +533,16 @@ def test_the_rate_is_kept(start):
         (['--parallel=0'], '--parallel must be greater than 0'),
         (['--parallel=many'], 'parallel'),
         (['--output_dir=prompts.jsonl'], '--output_dir: '),
+        (['--output_dir=/proc/out'], '--output_dir: nothing can be written in /proc'),
         (['--summary=prompts.jsonl/summary.json'], '--summary: '),
+        (['--summary=/proc/x/summary.json'], '--summary: nothing can be written in /proc'),
+        (['--summary=.'], '--summary=. is a folder; name a file'),
         (['--instances=a:1,a:1'], '--instances names a:1 twice'),
         (['--instances=a:1:2'], 'is no address of a server'),
+        (['--system_message=\udcff'], 'is not UTF-8'),
+        (['--think=maybe'], "think is true, false, low, medium or high, not 'maybe'"),
+        (['--keep_alive=never'], 'keep_alive is a duration such as 5m'),
+        (['--options={temperature: hot}'], "options: temperature is a number, not 'hot'"),
         (['--options=[1]'], '--options must be a YAML mapping'),
     ],
 )
@@ -559,12 +594,31 @@ def test_print_and_merge_name_what_is_no_answer_and_go_on(start):
     traced = json.loads(Path('traced.json').read_text())
     assert [item.get('line') for item in traced] == [2, 3, None]
 
+    for number in range(8):
+        Path(f'responses/extra{number}.json').write_text('{')
+    done = run_verb('merge', 'responses', 'merged.json')
+    assert done.stderr.startswith('10 without JSON, left out:\n')
+    assert done.stderr.count('\n') == 11
+    Path('responses/extra8.json').write_text('{')
+    done = run_verb('merge', 'responses', 'merged.json')
+    assert done.stderr.startswith('11 without JSON, left out:\n')
+    assert done.stderr.count('\n') == 12
+    assert done.stderr.endswith('\n  and 1 more\n')
+
     for words, text in [
         (['print', 'none'], 'error: none: no such folder\n'),
         (['print'], 'error: no folder is named; write kwdagger llm print FOLDER\n'),
         (
             ['merge', 'responses', 'none/x.json'],
             'error: --output_file=none/x.json: no such folder\n',
+        ),
+        (
+            ['merge', 'responses', 'responses'],
+            'error: --output_file=responses is a folder; name a file\n',
+        ),
+        (
+            ['merge', 'responses', '/proc/x.json'],
+            'error: --output_file: nothing can be written in /proc: No such file or directory\n',
         ),
     ]:
         done = run_verb(*words)

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -107,14 +108,26 @@ def test_cold_and_warm_trials_of_two_models(server):
 
 def test_a_server_that_ignores_the_unload_is_not_called_cold(server):
     server.fault('unload_ignored')
-    code, _, err = run(server, 'a', '--cold_trials=2', '--warm_trials=0', '--reset_timeout_s=0.05')
+    code, out, err = run(
+        server, 'a', '--cold_trials=2', '--warm_trials=0', '--reset_timeout_s=0.05'
+    )
     cold = result()['trials']
     assert code == 0
     # Nothing was loaded before the first one, so that one was cold.
     assert [trial['cold_verified'] for trial in cold] == [True, False]
     assert cold[1]['load_duration_ns'] < LOAD_S * 1e9
     assert result()['metrics']['cold_verified'] is False
-    assert 'warning: cold trial 1 is not cold: a is still in the memory of' in err
+    assert 'warning: cold trial 2 of 2 is not cold: a is still in the memory of' in err
+    # Its figures are those of the one cold start.
+    metrics = result()['metrics']
+    assert metrics['cold_ttft_n'] == metrics['cold_num_not_cold'] == 1
+    assert metrics['cold_ttft_mean'] == cold[0]['ttft_sec'] >= LOAD_S + FIRST_S
+    assert metrics['cold_num_ok_trials'] == 2
+    assert 'cold (not cold: 1 of 2)' in out
+    assert '1 of 2 cold trials were not cold' in out
+    code, shown, _ = verb(report, '.')
+    assert (code, 'not cold' in shown) == (0, True)
+    assert verb(report, '--recompute', '.')[0] == 0
 
 
 def restart_command(server, seconds):
@@ -157,7 +170,7 @@ def test_a_command_that_fails_is_a_recorded_error(server):
     )
     assert code == 1
     line = f'cold_reset_cmd {command!r} ended with exit code 3: no such container'
-    assert f'warning: cold trial 0: {line}\n' in err
+    assert f'warning: cold trial 1 of 2: {line}\n' in err
     assert err.splitlines()[-1].startswith('error: a, 1 at a time: no cold trial succeeded')
     cold, warm = cold_of(result()['trials']), warm_of(result()['trials'])
     assert [(trial['status'], trial['error']) for trial in cold] == [('reset_failed', line)] * 2
@@ -198,6 +211,38 @@ def test_what_was_measured_before_the_server_died_is_kept(tmp_path, monkeypatch)
     assert 'error: stopped after 1 runs: cannot reach a server at' in err
     (condition,) = result()['conditions']
     assert len(condition['runs']) == len(condition['failures']) == 1
+
+
+def test_a_run_whose_server_is_killed_has_failed(tmp_path, monkeypatch):
+    (tmp_path / 'prompts.yaml').write_text(PROMPTS)
+    monkeypatch.chdir(tmp_path)
+    with running_server(models='a', itl_s=0.01, num_parallel=2) as mortal:
+        killer = threading.Thread(target=kill_after_requests, args=(mortal, 16))
+        killer.start()
+        code, out, err = run(mortal, 'a', '--num_requests=20', '--concurrency=2')
+        killer.join()
+    metrics = result()['metrics']
+    assert metrics['error_rate'] <= 0.5  # its answers alone would not have failed the run
+    assert code == 1
+    assert f'{metrics["num_ok_trials"]}/20' in out
+    line = 'error: a, 2 at a time: the server was gone at the end: not ready within 1 s'
+    assert line in err
+    assert result()['config_summary']['failure'].startswith('the server was gone at the end')
+
+
+def kill_after_requests(server, count):
+    wait_until(lambda: len([row for row in server.log() if row['tokens']]) >= count)
+    os.kill(server.pid, signal.SIGKILL)
+
+
+def test_a_run_of_which_most_requests_failed_has_failed(server):
+    server.fault('error_500', times=3)
+    code, _, err = run(server, 'a', '--warm_trials=2')
+    assert code == 1
+    assert '3 of 4 requests failed, more than --max_error_rate=0.5 (3 http_5xx; first:' in err
+    server.fault('error_500', times=3)
+    code, _, err = run(server, 'a', '--warm_trials=2', '--max_error_rate=0.8')
+    assert (code, err, result()['config_summary']['failure']) == (0, '', None)
 
 
 def test_a_background_process_of_the_command_is_not_waited_for(server):
@@ -283,8 +328,15 @@ def test_repeats_give_intervals_of_run_means(server):
     for place in ('llm_bench.json', '.'):  # the comparison stands for its runs
         shown = verb(report, '--recompute', place)
         assert shown[0] == 0
-        assert shown[1].count('equal, byte for byte') == 6
+        assert shown[1].count('equal, byte for byte') == 7  # six runs and their comparison
         assert found['half_width'] > 0
+    document = json.loads(Path('llm_bench.json').read_text())
+    document['result']['conditions'][1]['metrics']['ttft_mean']['mean'] = 0.5
+    Path('llm_bench.json').write_text(document_text(document))
+    for place in ('llm_bench.json', '.'):
+        code, shown, _ = verb(report, '--recompute', place)
+        assert (code, shown.count('equal, byte for byte')) == (1, 6)
+        assert 'llm_bench.json: differs\n  a, 2 at a time: ttft_mean: {"mean": 0.5' in shown
 
 
 @pytest.mark.parametrize(
@@ -416,7 +468,9 @@ def test_rows_are_appended(server):
         (['a', '--mode=sweep'], '--mode=sweep needs --num_requests or --duration_s'),
         (['a', '--mode=trace'], '--mode=trace needs --trace'),
         (['a', '--mode=trace', '--trace=t.jsonl'], "trace file 't.jsonl' does not exist"),
-        (['a', '--concurrency=two'], "--concurrency: 'two' is no number of that kind"),
+        (['a', '--concurrency=two'], "--concurrency is a whole number, not 'two'"),
+        (['a', '--request_rate=fast'], "--request_rate is a number, not 'fast'"),
+        (['a', '--mode=open', '--request_rate=0'], '--request_rate must be more than 0, not 0'),
         (['a', '--concurrency=-1'], '--concurrency is 0 or more, not -1'),
         (['a', '--repeats=0'], '--repeats is 1 or more, not 0'),
         (['a', '--warm_trials=0'], 'there is nothing to measure'),
@@ -428,7 +482,10 @@ def test_rows_are_appended(server):
         (['a', '--slo=ttft:fast'], 'slo ttft: write ttft:SECONDS'),
         (['a', '--options=[1]'], '--options must be a YAML mapping'),
         (['a', '--format=xml'], '--format is json or a JSON schema'),
-        (['a', '--think=3'], '--think is true, false or a level'),
+        (['a', '--think=3'], '--think is true, false, low, medium or high'),
+        (['a', '--keep_alive=never'], '--keep_alive is a duration such as 5m'),
+        (['a', '--options={num_predict: few}'], "options: num_predict is a number, not 'few'"),
+        (['a', '--max_error_rate=50'], '--max_error_rate is 0 to 1, not 50'),
         (['a', '--api_key_env=NO_SUCH_KEY'], 'that environment variable is not set'),
         (['a', '--total_timeout_s=0'], 'total_seconds is more than 0'),
         (['a', '--url=127.0.0.1:9'], 'cannot reach a server at http://127.0.0.1:9'),
@@ -438,6 +495,7 @@ def test_rows_are_appended(server):
         (['a', '--append_jsonl=prompts.yaml/x'], 'cannot make the folder'),
         (['a', '--dst_dpath=prompts.yaml/x'], 'cannot make the folder'),
         (['a', '--dst_fpath=.'], 'cannot write .'),
+        (['a', 'extra', 'words'], "'extra' belongs to no option"),
         (['a', '--num_rquests=3'], "unknown option '--num_rquests' (did you mean --num_requests?)"),
     ],
 )

@@ -113,7 +113,15 @@ def test_a_file_in_the_way_of_the_folder_is_one_line(k8s):
     (k8s.folder / 'manifests').write_text('mine')
     done = k8s('render', '--model=m', '--output_dir=manifests')
     assert (done.returncode, done.stdout) == (2, '')
-    assert done.stderr == "error: --output_dir 'manifests' is not a folder\n"
+    place = k8s.folder / 'manifests'
+    assert done.stderr == f'error: --output_dir: {place} is a file; name a folder\n'
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(k8s):
+    done = k8s('render', '--model=m', '--output_dir=/proc/x')
+    assert (done.returncode, done.stdout) == (2, '')
+    assert done.stderr.startswith('error: --output_dir: nothing can be written in /proc: ')
+    assert done.stderr.count('\n') == 1
 
 
 def test_what_up_applies_is_what_render_prints_and_twice_is_no_harm(k8s):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import subprocess
+import sys
 import time
 
 import ollama
@@ -16,6 +19,7 @@ from kwdagger.llm.engine.client import Client
 from kwdagger.llm.requests import Request
 from kwdagger.llm.targets import make_target
 from kwdagger.llm.testserver.embedded import running_server
+from kwdagger.llm.testserver.random_model import random_model
 
 pytestmark = pytest.mark.real_llm
 
@@ -177,9 +181,35 @@ def test_faults_work_in_front_of_it_too(server):
     assert ours(server, 'ollama-generate').status == 'ok'
 
 
-def test_a_file_that_is_no_model_is_an_error_of_the_load(tmp_path):
-    (tmp_path / 'model.gguf').write_text('not a model')
-    with running_server(engine='llamacpp', gguf=tmp_path / 'model.gguf') as server:
+@pytest.mark.parametrize(
+    ('content', 'text'),
+    [
+        (b'', 'is no GGUF file'),
+        (b'port = 1', 'is no GGUF file'),
+        (b'GGUF', 'the model could not be loaded: '),
+    ],
+)
+def test_a_file_that_is_no_model_is_named_before_anything_is_served(tmp_path, content, text):
+    path = tmp_path / 'model.gguf'
+    path.write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, '-m', 'kwdagger', 'llm', 'mock', '--engine=llamacpp', f'--gguf={path}'],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, '')
+    assert done.stderr.startswith(f'error: --gguf={path}')
+    assert text in done.stderr
+    assert done.stderr.count('\n') == 1
+
+
+def test_a_file_that_is_lost_later_is_an_error_of_the_load(tmp_path):
+    path = tmp_path / 'model.gguf'
+    shutil.copy(random_model(), path)
+    with running_server(engine='llamacpp', gguf=path) as server:
+        path.unlink()
         body = {'model': 'test-model', 'prompt': 'x'}
         answer = requests.post(f'{server.url}/api/generate', json=body, timeout=30)
     assert answer.status_code == 500

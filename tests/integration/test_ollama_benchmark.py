@@ -427,10 +427,33 @@ def test_the_tables_group_the_trials_that_went_well(tutorial):
     assert ['attic', 'http://s', 'm', '4', '2', '1.500', '1.500', '1.0'] in rows
 
 
-def hand_made(concurrency, host, ttft):
+@pytest.mark.parametrize(
+    ('pattern', 'text'),
+    [
+        ('prompts_5.yaml', 'prompts_5.yaml is no result of ollama_benchmark.py'),
+        ('none/*.json', '--pattern=none/*.json: no finished run is there'),
+    ],
+)
+def test_a_pattern_that_fits_no_result_gets_one_line(tutorial, pattern, text):
+    shown = tutorial.paste(f'python custom_aggregate.py --pattern="{pattern}"', code=2)
+    assert shown == f'error: {text}\n'
+
+
+def test_the_figures_of_two_servers_are_not_averaged(tutorial):
+    for number, ttft in enumerate([1.0, 3.0]):
+        path = tutorial.results / f'run{number}' / 'ollama_benchmark.json'
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(hand_made(0, 'attic', ttft, url=f'http://s{number}')))
+    shown = tutorial.paste('python custom_aggregate.py --pattern="results_ollama/*/*.json"')
+    rows = [line.split() for line in shown.splitlines()]
+    assert ['m', 'http://s0', 'warm', '2', '1', '1.000', '1.000', '1.0', '0.500'] in rows
+    assert ['m', 'http://s1', 'warm', '2', '1', '3.000', '3.000', '1.0', '0.500'] in rows
+
+
+def hand_made(concurrency, host, ttft, url='http://s'):
     """Return a result with a cold trial, a warm one that took `ttft`, and one that failed."""
     trials = [trial('cold', 9.0), trial('warm', ttft), trial('warm', None)]
-    config = {'model': 'm', 'concurrency': concurrency, 'ollama_url': 'http://s'}
+    config = {'model': 'm', 'concurrency': concurrency, 'ollama_url': url}
     process = {'config': config, 'machine': {'host': host}, 'start_timestamp': 'then'}
     return {
         'info': [{'type': 'process', 'properties': process}],
@@ -478,7 +501,7 @@ def test_run_sh_brings_its_own_server_and_ends_it(tutorial):
         assert 'What a cold start costs' in shown
         urls.append(re.search(r'embedded test server at (\S+):', shown)[1])
         assert not is_reachable(urls[-1])
-    (report,) = tutorial.reports().values()
+    (report,) = tutorial.reports(tutorial.results / 'embedded').values()
     assert report['result']['config_summary']['url'] == urls[0]
     check_report(report, cold=3, warm=3 * PROMPTS, tokens=16)
 
@@ -526,7 +549,8 @@ def test_run_sh_measures_what_the_server_it_is_given_has(tutorial):
     assert f'bring it with `kwdagger llm pull absent --url={tutorial.server.url}`' in shown
     assert '18 trials of 1 runs; 0 failed' in shown
     assert is_reachable(tutorial.server.url)
-    (report,) = tutorial.reports().values()
+    own_root = tutorial.results / tutorial.server.url.removeprefix('http://').replace(':', '-')
+    (report,) = tutorial.reports(own_root).values()
     check_report(report, cold=3, warm=3 * PROMPTS)
 
 

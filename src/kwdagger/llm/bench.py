@@ -61,6 +61,7 @@ class BenchConfig(OptionsConfig):
     duration_s = scfg.Value(None, type=float, help='how long measured requests are sent')
     drain_timeout_s = scfg.Value(30.0, type=float, help='how long unfinished ones may go on then')
     max_errors = scfg.Value(None, type=int, help='stop, and fail, after so many')
+    max_error_rate = scfg.Value(0.5, type=float, help='fail if a larger share of a phase failed')
     stop_oversaturated = scfg.Value(False, isflag=True, help='stop when the server falls behind')
     warmup = scfg.Value(0, type=int, help='requests before the measured ones')
     warmup_s = scfg.Value(0.0, type=float, help='first seconds of a load that do not count')
@@ -98,9 +99,10 @@ def measure(config: Mapping[str, Any]) -> int:
         UserError: bad options, or a server that cannot be measured; nothing is written then.
     """
     from kwdagger.llm.engine.interrupts import LoadInterrupted
+    from kwdagger.llm.reporting.comparison_file import write_comparison
     from kwdagger.llm.trials.bench_options import read_options
     from kwdagger.llm.trials.bench_runs import prepare, run_all
-    from kwdagger.llm.trials.benchmark import by_condition, failures, write_comparison
+    from kwdagger.llm.trials.benchmark import by_condition, compared, failures
 
     say = _silent if config['quiet'] else _to_stderr
     bench = read_options(config)
@@ -119,7 +121,7 @@ def measure(config: Mapping[str, Any]) -> int:
         problems.append(f'stopped after {len(measured)} runs: {error}')
     groups = by_condition(measured)
     if not bench.is_single_run:
-        write_comparison(bench.path, groups, context.stop(), bench.settings.summary())
+        write_comparison(bench.path, compared(groups), context.stop(), bench.settings.summary())
     print_figures(groups)
     sys.stdout.write(f'wrote {bench.path}\n')
     problems = [*failures(measured), *problems]

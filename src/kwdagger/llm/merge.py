@@ -15,8 +15,10 @@ from kwdagger.llm.batching.json_answers import parse_answer
 from kwdagger.llm.batching.reading import read_answers
 from kwdagger.rundir.files import replace_file
 from kwdagger.specs.options import OptionsConfig, run_verb
+from kwdagger.specs.output_paths import check_output_file
 
 _SOURCE_KEYS = ('id', 'line', 'name')
+_MOST_SHOWN = 10
 
 
 class MergeConfig(OptionsConfig):
@@ -53,6 +55,7 @@ def merge_answers(config: Mapping[str, Any]) -> int:
             raise InvalidValue(f'--{name} is missing; write --input_dir=responses --output_file=F')
     if not os.path.isdir(os.path.dirname(os.path.abspath(target))):
         raise MissingFile(f'--output_file={target}: no such folder')
+    check_output_file(target, 'output_file')
     own_name = os.path.basename(target) if _in_folder(target, folder) else None
     merged, left_out = [], []
     for name, answer in read_answers(folder):
@@ -86,7 +89,9 @@ def _tell(target: str, merged: int, left_out: list[str]) -> None:
     sys.stdout.flush()
     if left_out:
         sys.stderr.write(f'{len(left_out)} without JSON, left out:\n')
-        sys.stderr.writelines(f'  {line}\n' for line in left_out)
+        sys.stderr.writelines(f'  {line}\n' for line in left_out[:_MOST_SHOWN])
+        if len(left_out) > _MOST_SHOWN:
+            sys.stderr.write(f'  and {len(left_out) - _MOST_SHOWN} more\n')
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ from typing import Any
 import scriptconfig as scfg
 
 from kwdagger.errors import InvalidValue, UnknownName, did_you_mean
-from kwdagger.llm.testserver.durations import duration_seconds
+from kwdagger.llm.durations import duration_seconds
 from kwdagger.llm.testserver.faults import parse_fault
 from kwdagger.llm.testserver.options import ENGINES, QUEUE_POLICIES, ServerOptions
 from kwdagger.llm.testserver.script import TimingScript

@@ -144,6 +144,7 @@ class LlmBench(_LlmNode):
         'total_timeout_s': None,
         'drain_timeout_s': None,
         'max_errors': None,
+        'max_error_rate': None,
         'append_jsonl': None,
         'keep_text': None,
         'notes': None,

@@ -16,7 +16,14 @@ from kwdagger.llm.metrics.in_flight import in_flight
 from kwdagger.llm.reporting import recompute, report_text
 from kwdagger.llm.reporting.groupings import Grouping, comparison, standard_groupings
 from kwdagger.llm.reporting.result_file import ResultFile
-from kwdagger.llm.reporting.runs import Run, find_results, read_run, run_table, trial_table
+from kwdagger.llm.reporting.runs import (
+    Run,
+    find_comparisons,
+    find_results,
+    read_run,
+    run_table,
+    trial_table,
+)
 from kwdagger.specs.options import OptionsConfig, run_verb
 
 _SHOWN_IN_FLIGHT = 6
@@ -58,9 +65,10 @@ def report(config: Mapping[str, Any]) -> int:
         UserError: a result cannot be read, or options contradict each other.
     """
     check_form(config)
-    files = find_results(named_places(config['results']))
+    places = named_places(config['results'])
+    files = find_results(places)
     if config['recompute']:
-        return recompute_all(files)
+        return recompute_all([*files, *find_comparisons(places)])
     runs = [read_run(file) for file in files]
     if config['against']:
         return compare_runs(config['against'], runs, bool(config['json']))

@@ -144,7 +144,7 @@ class _Ordering:
 
     def run(self) -> Iterator[str]:
         running = _Running()
-        while any(self.ready.values()):
+        for _ in self.names:
             instance = self._next_instance(running)
             name = self.names[heapq.heappop(self.ready[instance])]
             running.use(self.jobs[name].service)
@@ -158,11 +158,12 @@ class _Ordering:
     def _next_instance(self, running: _Running) -> str:
         if self.ready.get(''):
             return ''
-        offered = {instance: heap for instance, heap in self.ready.items() if heap}
-        here = [instance for instance in running.instances() if instance in offered]
+        here = [instance for instance in running.instances() if self.ready.get(instance)]
         if here:
-            return min(here, key=lambda instance: offered[instance][0])
-        return min(offered, key=lambda one: (not self._completes(one), offered[one][0]))
+            return min(here, key=lambda instance: self.ready[instance][0])
+        offered = sorted((heap[0], instance) for instance, heap in self.ready.items() if heap)
+        names = [instance for _, instance in offered]
+        return next((name for name in names if self._completes(name)), names[0])
 
     def _completes(self, instance: str) -> bool:
         """Whether all that is left for an instance can be done without another one."""

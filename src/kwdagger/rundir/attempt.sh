@@ -264,6 +264,8 @@ kw_judge() {
         kw_reason="timed out after $kw_timeout s"
         return 0
     fi
+    # Until the program has a group of its own, it gets what our group gets, and maybe before us.
+    [[ $kw_stop_signal && $kw_status == "$((128 + kw_stop_signal))" ]] && kw_forwarded=$kw_stop_signal
     if [[ $kw_forwarded ]]; then
         kw_state=cancelled kw_signal=$kw_forwarded kw_status=$((128 + kw_forwarded))
         kw_reason="stopped by signal $kw_forwarded"

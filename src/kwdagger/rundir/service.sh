@@ -79,8 +79,10 @@ kw_blame_service() {
     numbers=($kw_service_numbers)
     ((${#numbers[@]} == 3)) || return
     for tries in {1..40}; do
-        kw_stat "${numbers[1]}" && [[ ${kw_fields[19]} == "${numbers[2]}" && ${kw_fields[0]} != [ZX] ]] && return
-        if [[ -s $kw_home/$kw_service/ended.${numbers[0]} ]]; then
+        if kw_stat "${numbers[1]}" && [[ ${kw_fields[19]} == "${numbers[2]}" && ${kw_fields[0]} != [ZX] ]]; then
+            # It may just be dying, and the job was the first to notice.
+            ((tries > 3)) && return
+        elif [[ -s $kw_home/$kw_service/ended.${numbers[0]} ]]; then
             IFS= read -r said <"$kw_home/$kw_service/ended.${numbers[0]}"
             kw_reason+="; $said"
             return

@@ -57,7 +57,7 @@ def as_pairs(value: Any, name: str) -> dict[str, str]:
     """Return an option as texts by name, from ``a=1,b=2``, a YAML mapping or a mapping.
 
     Raises:
-        InvalidValue: a part without ``=``. InvalidType: YAML of another kind.
+        InvalidValue: a part without ``=``. InvalidType: it is none of these.
     """
     if isinstance(value, str) and '=' in value and not value.lstrip().startswith('{'):
         parts = [part.partition('=') for part in as_list(value)]
@@ -65,6 +65,10 @@ def as_pairs(value: Any, name: str) -> dict[str, str]:
         if bad is not None:
             raise InvalidValue(f'--{name} is a list such as a=1,b=2; {bad!r} has no value')
         return {key.strip(): text.strip() for key, _, text in parts}
+    if isinstance(value, str):
+        value = load_yaml(value, f'--{name}')
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidType(f'--{name} is a list such as a=1,b=2 or a YAML mapping, not {value!r}')
     return {str(key): str(text) for key, text in as_mapping(value, name).items()}
 
 
@@ -205,6 +209,8 @@ def _usage_error(cls: type[OptionsConfig], text: str, words: Sequence[str]) -> s
     unknown = message.partition('unrecognized arguments: ')[2].split(' ')[0]
     if not unknown:
         return message
+    if not unknown.startswith('-'):
+        return f'{unknown!r} belongs to no option; a value that holds blanks needs quotes'
     name = unknown.partition('=')[0].lstrip('-').replace('-', '_')
     nearest = did_you_mean(name, cls.__default__).replace("'", '')
     return f'unknown option {unknown.partition("=")[0]!r}{nearest.replace("mean ", "mean --")}'

@@ -64,6 +64,10 @@ def test_library_values_are_kept():
     [
         (['--nam'], 'expected one argument'),
         (['--bogus=3'], "unknown option '--bogus'"),
+        (
+            ['first', 'extra'],
+            "'extra' belongs to no option; a value that holds blanks needs quotes",
+        ),
         (['--some-flagg'], "unknown option '--some-flagg' (did you mean --some_flag?)"),
         (['--some_flag=maybe'], "--some_flag is True or False (or 1, 0), not 'maybe'"),
         (['--tries=many'], "--tries is a whole number, not 'many'"),

@@ -11,12 +11,13 @@ from typing import Literal
 from kwdagger.llm.batching.servers import Server
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+_LONGEST_PAUSE_WHILE_IT_ANSWERS = 5.0
 _FAILURES_TO_OPEN = 3
 
 
-def pause_seconds(level: int) -> float:
+def pause_seconds(level: int, longest: float = LONGEST_PAUSE) -> float:
     """Return the pause after the `level`-th failure in a row: doubling, bounded."""
-    return min(FIRST_PAUSE * 2.0 ** min(max(level - 1, 0), 20), LONGEST_PAUSE)
+    return min(FIRST_PAUSE * 2.0 ** min(max(level - 1, 0), 20), longest)
 
 
 @dataclass(slots=True)
@@ -30,7 +31,9 @@ class Breaker:
             by answers.
         reason: what it last failed with. unusable: that would meet every prompt.
         failures: in a row that may be its fault. setbacks: how often it went down or was busy
-            since its last answer.
+            since its last answer. busy: whether it was since then, and no look at it failed.
+        unseen: whether it was not looked at since. alive_at: when a look last found that it
+            answers although it is busy.
         ready_at: when it gets requests again, or, while down, when it is looked at again.
         answered: prompts that it answered.
     """
@@ -45,6 +48,9 @@ class Breaker:
     setbacks: int = 0
     ready_at: float = 0.0
     probing: bool = False
+    busy: bool = False
+    unseen: bool = False
+    alive_at: float = 0.0
     answered: int = 0
 
     def __post_init__(self) -> None:
@@ -56,6 +62,11 @@ class Breaker:
             return 0
         allowed = 1 if self.state == 'trial' else int(self.limit)
         return max(allowed - self.in_flight, 0)
+
+    def look_due(self, now: float) -> bool:
+        """Whether to look at it now: it is down, or was busy and was not looked at since."""
+        is_due = self.unseen or (self.state == 'down' and self.ready_at <= now)
+        return is_due and not self.probing
 
     @property
     def works(self) -> bool:
@@ -76,6 +87,7 @@ class Breaker:
         if self.state != 'up':
             self.state, self.ready_at = 'up', 0.0
         self.unusable, self.reason = False, ''
+        self.busy = self.unseen = False
         self.failures = self.setbacks = 0
 
     def take_doubt(self, reason: str, now: float) -> None:
@@ -91,25 +103,33 @@ class Breaker:
             return
         self.state = 'down'
         self.setbacks += 1
-        self.ready_at = now + pause_seconds(self.setbacks)
+        self.ready_at = now + pause_seconds(self.setbacks, _LONGEST_PAUSE_WHILE_IT_ANSWERS)
 
     def take_busy(self, reason: str, now: float, retry_after: float | None) -> None:
         """Give it a pause and less to do."""
         self.reason = reason
         if now >= self.ready_at:  # one step back for all requests that were refused together
+            self.busy = self.unseen = True
             self.setbacks += 1
             self.limit = max(self.limit / 2, 1.0)
-        pause = pause_seconds(self.setbacks) if retry_after is None else retry_after
+        pause = retry_after
+        if pause is None:
+            pause = pause_seconds(self.setbacks, _LONGEST_PAUSE_WHILE_IT_ANSWERS)
         self.ready_at = max(self.ready_at, now + pause)
 
     def take_probe(self, failure: str | None, now: float) -> None:
-        """Note what a look at a server that is down found: None when it answers."""
+        """Note what a look at a server that is down or busy found: None when it answers."""
         self.probing = False
-        if self.state != 'down':
-            return
         if failure is None:
-            self.state, self.failures, self.ready_at = 'trial', 0, now
+            self.alive_at = now if self.busy else self.alive_at
+            if self.state == 'down':
+                self.state, self.failures, self.ready_at = 'trial', 0, now
             return
-        self.reason = failure
+        if self.state != 'down':
+            if self.busy:  # what says 503 is something in front of it
+                self.take_down(failure, now)
+                self.busy = self.unseen = False
+            return
+        self.busy, self.reason = False, failure
         self.setbacks += 1
         self.ready_at = now + pause_seconds(self.setbacks)

@@ -11,6 +11,7 @@ from typing import Any
 
 from kwdagger.errors import InvalidType, InvalidValue, MissingFile, UnknownName, did_you_mean
 from kwdagger.llm.batching.servers import Server, server_table, servers_of
+from kwdagger.llm.request_values import check_model_options, read_keep_alive, read_think
 from kwdagger.values import normalize_mapping
 
 if sys.version_info >= (3, 11):
@@ -51,7 +52,7 @@ class BatchConfig:
 
     question: Question
     servers: tuple[Server, ...]
-    keep_alive: str | None = None
+    keep_alive: str | float | None = None
 
 
 def read_toml(path: str) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def make_config(
     options = {**_mapping(table, 'options', where), **(chosen.pop('options', None) or {})}
     said = {key: value for key, value in chosen.items() if value is not None}
     merged = {**table, **said}
-    keep_alive = merged.get('keep_alive')
+    check_model_options(options, 'options')
     return BatchConfig(
         question=Question(
             model=_model(merged, where),
@@ -112,10 +113,10 @@ def make_config(
             api=_text(merged, 'api', where) or DEFAULT_API,
             options=normalize_mapping(options, 'options'),
             format=read_format(merged.get('format'), os.path.dirname(where)),
-            think=merged.get('think'),
+            think=read_think(merged.get('think'), 'think'),
         ),
         servers=_servers(table, where, instances, parallel or table.get('parallel')),
-        keep_alive=None if keep_alive is None else str(keep_alive),
+        keep_alive=read_keep_alive(merged.get('keep_alive'), 'keep_alive'),
     )
 
 
@@ -190,6 +191,10 @@ def _text(merged: Mapping[str, Any], key: str, where: str) -> str:
     value = merged.get(key, '')
     if not isinstance(value, str):
         raise InvalidType(f'{where}: {key} must be a text, not {value!r}')
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidValue(f'{key} {value!r} is not UTF-8') from None
     return value
 
 

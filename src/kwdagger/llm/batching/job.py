@@ -16,13 +16,13 @@ from kwdagger.llm.prompts.jsonl_prompts import PromptLine, read_prompt_lines
 from kwdagger.llm.requests import Request
 from kwdagger.llm.targets import Target, make_target
 from kwdagger.specs.options import as_mapping
+from kwdagger.specs.output_paths import check_output_file, check_output_folder
 
 DEFAULT_CONFIG = 'config.toml'
 _OPTION_NAMES = ('seed', 'temperature', 'num_predict', 'num_ctx')
 _CHOICES = {'pull': ('never', 'missing'), 'changed': ('refuse', 'ask')}
 _NOT_NEGATIVE = ('retries', 'timeout_seconds', 'wait_seconds', 'patience_seconds')
 _POSITIVE = ('parallel', 'probe_seconds', 'requests_per_second')
-_YES_NO = {'True': True, 'true': True, 'False': False, 'false': False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,9 @@ def read_job(options: Mapping[str, Any]) -> BatchJob:
         raise InvalidValue('--prompts=FILE.jsonl is missing: one prompt a line')
     prompts = read_prompt_lines(options['prompts'])
     folder = BatchFolder(os.path.normpath(os.path.expanduser(options['output_dir'])))
-    _check_place(folder.path, '--output_dir')
-    _check_place(os.path.dirname(options['summary'] or ''), '--summary')
+    check_output_folder(folder.path, 'output_dir')
+    if options['summary']:
+        check_output_file(options['summary'], 'summary')
     question, key = config.question, os.environ.get(options['api_key_env'] or '')
     limit_seconds = min(options['probe_seconds'], LONGEST_PROBE_SECONDS)
     if options['pull'] == 'missing' and not question.api.startswith('ollama'):
@@ -128,15 +129,6 @@ def _check_choices(options: Mapping[str, Any]) -> None:
             raise InvalidValue(f'--{name} {least}, got {value}')
 
 
-def _check_place(path: str, option: str) -> None:
-    """Raise if `path` can be no folder because a file is in its way."""
-    place = os.path.abspath(path)
-    while not os.path.lexists(place):
-        place = os.path.dirname(place)
-    if not os.path.isdir(place):
-        raise InvalidValue(f'{option}: {place} is a file; name a folder')
-
-
 def _read_config(options: Mapping[str, Any]) -> BatchConfig:
     """Return what the file and the command line say together."""
     path = options['config']
@@ -154,7 +146,7 @@ def _read_config(options: Mapping[str, Any]) -> BatchConfig:
         system_message=options['system_message'],
         api=options['api'],
         format=options['format'],
-        think=_YES_NO.get(options['think'], options['think']),
+        think=options['think'],
         keep_alive=options['keep_alive'],
         options=chosen,
     )

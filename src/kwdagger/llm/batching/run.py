@@ -17,7 +17,7 @@ from kwdagger.llm.batching import lines
 from kwdagger.llm.batching.background import in_background
 from kwdagger.llm.batching.breaker import Breaker
 from kwdagger.llm.batching.probes import Probe
-from kwdagger.llm.batching.scheduling import Schedule, Ticket
+from kwdagger.llm.batching.scheduling import Outcome, Schedule, Ticket
 from kwdagger.llm.batching.servers import Server
 from kwdagger.llm.batching.verdicts import verdict_of
 from kwdagger.llm.engine.client import Client, RequestCancelled
@@ -135,36 +135,40 @@ class BatchRun:
         self._wake.set()
 
     async def _ask(self, ticket: Ticket, breaker: Breaker) -> None:
-        """Ask one prompt once and note what came of it."""
+        """Ask one prompt once, write down how it ended, and say so."""
         server, line = breaker.server, ticket.prompt
         record = await self._send(ticket, server)
         if record.status == 'client_cancelled' and (self.end.signal or self._error):
             return
-        state = breaker.state
-        now, wall = time.monotonic(), datetime.now()
+        before = breaker.state
         outcome = self.schedule.finished(
             ticket,
             breaker,
             verdict_of(record.status, record.http_status),
-            now,
+            time.monotonic(),
             lines.one_line(record.error),
             record.retry_after_seconds,
         )
-        self._wake.set()
-        if outcome == 'answered':
-            words = len((record.text or '').split())
-            self.end.answered += 1
-            self.end.words += words
-            seconds = (record.end_ns or 0) / 1e9
-            self.tell(lines.answer_line(wall, server, line, words, seconds))
-        else:
-            self.end.failed += outcome == 'failed'
-            self.tell(lines.failure_line(wall, server, line, record, outcome == 'again'))
-        if state != 'down' and breaker.state == 'down':
-            self.tell(lines.down_line(wall, breaker))
+        self._wake.set()  # the slot is free, whatever the disk does
         if outcome != 'again':
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._writer, self.keep, line, record, server)
+        self._tell_outcome(outcome, server, line, record)
+        if before != 'down' and breaker.state == 'down':
+            self.tell(lines.down_line(datetime.now(), breaker))
+
+    def _tell_outcome(
+        self, outcome: Outcome, server: Server, line: PromptLine, record: RequestRecord
+    ) -> None:
+        now = datetime.now()
+        if outcome != 'answered':
+            self.end.failed += outcome == 'failed'
+            self.tell(lines.failure_line(now, server, line, record, outcome == 'again'))
+            return
+        words, seconds = len((record.text or '').split()), (record.end_ns or 0) / 1e9
+        self.end.answered += 1
+        self.end.words += words
+        self.tell(lines.answer_line(now, server, line, words, seconds))
 
     async def _send(self, ticket: Ticket, server: Server) -> RequestRecord:
         task = asyncio.current_task()
@@ -185,11 +189,14 @@ class BatchRun:
             sending.discard(task)
 
     async def _look_at(self, breaker: Breaker) -> None:
-        """Look at a server that is down."""
+        """Look at a server that is down or busy."""
         failure = await self._probed(breaker.server)
+        before = breaker.state
         breaker.take_probe(failure, time.monotonic())
-        if breaker.state == 'trial':
+        if before == 'down' and breaker.state == 'trial':
             self.tell(lines.back_line(datetime.now(), breaker.server))
+        if before != 'down' and breaker.state == 'down':
+            self.tell(lines.down_line(datetime.now(), breaker))
 
     async def _probed(self, server: Server) -> str | None:
         error = await in_background(lambda: self.probe(server))

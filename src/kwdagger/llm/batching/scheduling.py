@@ -152,7 +152,7 @@ class Schedule:
         if verdict == 'busy':
             asked_for = None if retry_after is None else min(max(retry_after, 0.0), _LONGEST_WAIT)
             breaker.take_busy(reason, now, asked_for)
-            self._longest_pause = max(self._longest_pause, asked_for or 0.0)
+            self._longest_pause = max(self._longest_pause, breaker.ready_at - now)
             self._again.append(ticket)
             return 'again'
         ticket.avoid.add(breaker.server.url)
@@ -182,14 +182,10 @@ class Schedule:
         return outcome
 
     def probes_due(self, now: float) -> list[Breaker]:
-        """Return the servers that are down and are to be looked at now."""
-        due = [
-            breaker
-            for breaker in self.breakers
-            if breaker.state == 'down' and not breaker.probing and breaker.ready_at <= now
-        ]
+        """Return the servers that are down or busy and are to be looked at now."""
+        due = [breaker for breaker in self.breakers if breaker.look_due(now)]
         for breaker in due:
-            breaker.probing = True
+            breaker.probing, breaker.unseen = True, False
         return due
 
     def next_time(self, now: float) -> float | None:
@@ -207,9 +203,12 @@ class Schedule:
         """Whether to stop: no server has worked for too long, or none ever will."""
         if self.done or any(breaker.works or breaker.in_flight for breaker in self.breakers):
             return False
+        if any(breaker.busy and (breaker.unseen or breaker.probing) for breaker in self.breakers):
+            return False
         if all(breaker.state == 'down' and breaker.unusable for breaker in self.breakers):
             return True
         return now >= self._gives_up_at()
 
     def _gives_up_at(self) -> float:
-        return self._progress_at + self._longest_pause + self.rules.patience_seconds
+        heard_at = max(self._progress_at, *(breaker.alive_at for breaker in self.breakers))
+        return heard_at + self._longest_pause + self.rules.patience_seconds

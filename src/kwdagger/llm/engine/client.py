@@ -174,7 +174,7 @@ async def _read(
     response: aiohttp.ClientResponse, parser: Parser, answer: Answer, watch: Watch
 ) -> None:
     texts = 0
-    async for piece in response.content.iter_any():
+    while piece := await response.content.readany():
         at = time.perf_counter_ns()
         answer.take(parser.feed(piece), at)
         if len(answer.chunk_ns) != texts:

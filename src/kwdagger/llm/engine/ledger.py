@@ -26,12 +26,6 @@ class Turn:
     request: Request
     known: Mapping[str, Any]
 
-    @property
-    def phase(self) -> Phase:
-        """Whether it counts."""
-        phase: Phase = self.known['phase']
-        return phase
-
 
 class Ledger:
     """Gives out requests in order, again from the first one when all were sent; keeps records.

@@ -9,6 +9,7 @@ from kwdagger.llm.engine.client import Client, Timeouts
 from kwdagger.llm.engine.interrupts import LoadInterrupted, cancelled_by_signals
 from kwdagger.llm.engine.ledger import Ledger, OnRecord, RecordFields
 from kwdagger.llm.engine.load_run import LoadRun
+from kwdagger.llm.engine.open_files import allow_connections
 from kwdagger.llm.engine.plan import LoadPlan, closed, open_loop, replay, sequential
 from kwdagger.llm.engine.precise_loop import run_precisely
 from kwdagger.llm.engine.running import RunningLoad
@@ -64,6 +65,7 @@ def measure_load(
                         raise
                     return load.outcome(), received[0]
 
+    allow_connections()
     run, signal_number = run_precisely(measure())
     if signal_number is not None:
         raise LoadInterrupted(run, signal_number)

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from kwdagger.errors import InvalidValue
 from kwdagger.rundir.files import replace_file
+from kwdagger.specs.output_paths import check_output_folder
 
 
 class _BlockDumper(yaml.SafeDumper):
@@ -45,12 +45,10 @@ def write_documents(folder: str, named: Iterable[tuple[str, Any]]) -> list[str]:
     """Write each document to its file in `folder`; return the paths.
 
     Raises:
-        InvalidValue: the folder is a file.
+        InvalidValue: it is no folder, or nothing can be written there.
     """
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise InvalidValue(f'--output_dir {folder!r} is not a folder') from None
+    check_output_folder(folder, 'output_dir')
+    os.makedirs(folder, exist_ok=True)
     paths = []
     for name, document in named:
         paths.append(os.path.join(folder, name))

@@ -13,6 +13,7 @@ from kwdagger.errors import InvalidValue, MissingFile
 from kwdagger.llm.engine.client import Timeouts
 from kwdagger.llm.engine.plan import LoadPlan, closed, open_loop
 from kwdagger.llm.metrics.slos import parse_slos
+from kwdagger.llm.request_values import check_model_options
 from kwdagger.llm.requests import Request
 from kwdagger.llm.targets import Target
 from kwdagger.llm.targets.written import target_at, written_call
@@ -176,10 +177,12 @@ def _call(config: Mapping[str, Any]) -> tuple[Target, Request]:
     for name in ('model', 'prompt'):
         if not config[name]:
             raise InvalidValue(f'--{name} is missing; give --model and --prompt, or a body with -d')
+    options = as_mapping(config['options'], 'options')
+    check_model_options(options)
     request = Request(
         model=str(config['model']),
         prompt=str(config['prompt']),
-        options=as_mapping(config['options'], 'options'),
+        options=options,
         stream=bool(config['stream']),
     )
     return target, request

@@ -8,7 +8,8 @@ DEFINITIONS: dict[str, str] = {
     ),
     'population': (
         'plain names: ok requests of the measured phase; names behind cold_: ok requests of the '
-        'cold phase; warm-up requests enter nothing. A request is ok only if HTTP 200, no error '
+        'cold phase, without those whose model was seen in memory just before (cold_verified false '
+        'in the trial); warm-up requests enter nothing. A request is ok only if HTTP 200, no error '
         'object and the final record of the stream came. Failed requests are counted in errors '
         'and error_rate and enter no latency, token or speed figure'
     ),
@@ -74,6 +75,10 @@ DEFINITIONS: dict[str, str] = {
     ),
     'ttft_from_schedule': 'first non-empty text - t_scheduled [s]; open loop only',
     'latency_from_schedule': 'last byte - t_scheduled [s]; open loop only',
+    'cold_num_not_cold': (
+        'cold trials just before which the server said that the model was in memory; they are '
+        'counted in cold_num_trials, cold_num_ok_trials and cold_errors and enter no other figure'
+    ),
     'cold_verified': (
         'true if the server said just before every cold request that the model was not loaded'
     ),

@@ -74,7 +74,8 @@ def summarize(
     """Return the figures of a run; the order of the records does not matter.
 
     Measured requests give the plain names, cold ones the same names behind ``cold_`` (without
-    the rates: the time between cold starts is no load), warm-up ones none.
+    the rates: the time between cold starts is no load), warm-up ones none. A cold trial whose
+    model was seen in memory just before is counted as a trial and enters no other figure.
 
     Args:
         slos: upper bounds in seconds by name (`slos.SLO_FIGURES`). client: the rows of the
@@ -86,6 +87,7 @@ def summarize(
     figures = {**_trial_figures(measured), **_load_figures(measured, slos or {})}
     if cold:
         figures |= {f'cold_{name}': value for name, value in _trial_figures(cold).items()}
+        figures['cold_num_not_cold'] = sum(map(_is_known_warm, cold))
         figures['cold_verified'] = _all_verified(cold)
     late = figures.get('schedule_lag_p99')
     return figures | client_figures(client or (), figures['itl_p50'], late)
@@ -93,13 +95,14 @@ def summarize(
 
 def _trial_figures(records: Sequence[RequestRecord]) -> dict[str, Any]:
     """Return what says nothing about the time between requests."""
-    answered = [record for record in records if record.ok]
+    num_ok = sum(record.ok for record in records)
     figures: dict[str, Any] = {
         'num_trials': len(records),
-        'num_ok_trials': len(answered),
-        'error_rate': (len(records) - len(answered)) / len(records) if records else None,
+        'num_ok_trials': num_ok,
+        'error_rate': (len(records) - num_ok) / len(records) if records else None,
         'errors': _errors(records),
     }
+    answered = [record for record in records if record.ok and not _is_known_warm(record)]
     for name, figure in FIGURES.items():
         figures |= _spread(name, map(figure, answered))
     figures |= _spread('itl', chain.from_iterable(map(per_request.chunk_gaps, answered)))
@@ -192,6 +195,11 @@ def _gaps_are_per_token(answered: Sequence[RequestRecord]) -> bool | None:
     if not answered or any(record.output_tokens is None for record in answered):
         return None
     return all(len(record.chunk_ns) == record.output_tokens for record in answered)
+
+
+def _is_known_warm(record: RequestRecord) -> bool:
+    """Whether a cold trial was none: the server had the model in memory just before."""
+    return record.phase == 'cold' and record.cold_verified is False
 
 
 def _all_verified(cold: Sequence[RequestRecord]) -> bool | None:

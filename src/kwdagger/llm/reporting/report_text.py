@@ -43,6 +43,7 @@ _TIME_COLUMNS = {
 }
 # What only the rows of a table have -> its columns.
 _COLUMNS = {'trials': _TRIAL_COLUMNS, 'answers': _TIME_COLUMNS, 'runs': _RUN_COLUMNS}
+_MOST_DIFFERENCES = 10
 _KEY_HEADS = {'request_rate': 'asked/s'}
 
 
@@ -98,8 +99,10 @@ def print_verdicts(differences: Sequence[tuple[str, list[str]]]) -> None:
     """Print of every result whether its rows give its figures, and which of them they do not."""
     for path, lines in differences:
         print_text(f'{_shown(path)}: {"differs" if lines else "equal, byte for byte"}')
-        for line in lines:
+        for line in lines[:_MOST_DIFFERENCES]:
             print_text(f'  {line}')
+        if len(lines) > _MOST_DIFFERENCES:
+            print_text(f'  and {len(lines) - _MOST_DIFFERENCES} more')
 
 
 def _key_columns(grouping: Grouping) -> list[TextColumn]:

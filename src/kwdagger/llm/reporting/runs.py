@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kwdagger.errors import InvalidValue, MissingFile, UserError
+from kwdagger.llm.reporting.comparison_file import compared_runs
 from kwdagger.llm.reporting.result_file import ResultFile
 from kwdagger.results.dotdict import DotDict
 
@@ -90,18 +91,36 @@ def find_results(places: Iterable[str]) -> list[ResultFile]:
         if not os.path.isdir(place):
             file = ResultFile(place)
             runs = compared_runs(file)
-            found |= {
-                os.path.abspath(each.path): each for each in ([file] if runs is None else runs)
-            }
+            found |= _by_path([file] if runs is None else runs)
             continue
-        inside = list(_results_below(place))
+        inside = [file for file, compares in _documents_below(place) if not compares]
         if not inside:
             raise MissingFile(f'{place}: no results of kwdagger llm in this folder')
-        found |= {os.path.abspath(file.path): file for file in inside}
+        found |= _by_path(inside)
     return list(found.values())
 
 
-def _results_below(folder: str) -> Iterator[ResultFile]:
+def find_comparisons(places: Iterable[str]) -> list[ResultFile]:
+    """Return the files at `places` that compare runs, found as `find_results` finds results.
+
+    Raises:
+        MissingFile, InvalidValue: a file that was named cannot be read.
+    """
+    found: dict[str, ResultFile] = {}
+    for place in places:
+        if os.path.isdir(place):
+            found |= _by_path(file for file, compares in _documents_below(place) if compares)
+        elif compared_runs(ResultFile(place)) is not None:
+            found |= _by_path([ResultFile(place)])
+    return list(found.values())
+
+
+def _by_path(files: Iterable[ResultFile]) -> dict[str, ResultFile]:
+    return {os.path.abspath(file.path): file for file in files}
+
+
+def _documents_below(folder: str) -> Iterator[tuple[ResultFile, bool]]:
+    """Yield every result in a folder, and whether it compares runs."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         for name in sorted(names):
@@ -109,28 +128,9 @@ def _results_below(folder: str) -> Iterator[ResultFile]:
                 continue
             file = ResultFile(os.path.join(place, name))
             try:
-                compares = compared_runs(file) is not None
+                yield file, compared_runs(file) is not None
             except UserError:
                 continue
-            if not compares:
-                yield file
-
-
-def compared_runs(file: ResultFile) -> list[ResultFile] | None:
-    """Return the results that a file of ``llm bench`` compares; None if it is a result itself.
-
-    Raises:
-        MissingFile, InvalidValue: it cannot be read.
-    """
-    conditions = file.read()['result'].get('conditions')
-    if not isinstance(conditions, list):
-        return None
-    folder = os.path.dirname(file.path)
-    try:
-        paths = [str(path) for condition in conditions for path in condition['runs']]
-    except (TypeError, KeyError) as error:
-        raise InvalidValue(f'{file.path}: names no runs that it compares ({error})') from None
-    return [ResultFile(os.path.join(folder, path)) for path in paths]
 
 
 def read_run(file: ResultFile) -> Run:
@@ -161,7 +161,8 @@ def read_run(file: ResultFile) -> Run:
 def trial_table(runs: Iterable[Run]) -> pd.DataFrame:
     """Return one row for each trial of each run.
 
-    Columns: those of `metrics.trial_rows`, ``fpath``, ``model``, ``start`` (``cold`` or ``warm``),
+    Columns: those of `metrics.trial_rows`, ``fpath``, ``model``, ``start`` (``cold``, ``warm``, or
+    ``not cold`` for a cold trial whose model was seen in memory just before),
     ``concurrency`` (at least 1), ``request_rate``, ``host``, and everything known about the run
     behind ``config.``, ``machine.`` and ``run.``. Those that reports need are always there.
     """
@@ -171,9 +172,14 @@ def trial_table(runs: Iterable[Run]) -> pd.DataFrame:
     for run in runs:
         shared = _shared_columns(run)
         for trial in run.trials:
-            start = 'cold' if trial.get('cold_start') else 'warm'
-            rows.append({**trial, **shared, 'start': start})
+            rows.append({**trial, **shared, 'start': _start(trial)})
     return _with_columns(pd.DataFrame(rows), (*_SHARED, *_TRIAL))
+
+
+def _start(trial: Mapping[str, Any]) -> str:
+    if not trial.get('cold_start'):
+        return 'warm'
+    return 'not cold' if trial.get('cold_verified') is False else 'cold'
 
 
 def run_table(runs: Iterable[Run]) -> pd.DataFrame:

@@ -53,6 +53,13 @@ class Piece:
 class Engine(Protocol):
     """Loads models and makes answers."""
 
+    async def check(self) -> None:
+        """Find out whether models can be loaded at all, before anybody asks.
+
+        Raises:
+            InvalidValue: they cannot.
+        """
+
     async def load(self, model: str, num_ctx: int) -> None:
         """Return when `model` can answer; cancelling gives the load up."""
 

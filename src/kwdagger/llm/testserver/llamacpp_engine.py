@@ -20,6 +20,8 @@ from kwdagger.llm.testserver.refusals import Refusal
 
 _PACKAGES = ('xllamacpp', 'gguf')
 _RUNNER = 'kwdagger.llm.testserver.llamacpp_runner'
+_MAGIC = b'GGUF'
+_CHECK_CONTEXT = 64
 _END_SECONDS = 5.0
 _SHOWN_CHARS = 300
 _PASSED_ON = (
@@ -67,7 +69,8 @@ class LlamaCppEngine:
         keeps_prompts: whether llama.cpp reuses what it computed for an earlier prompt.
 
     Raises:
-        InvalidValue: a package is missing. MissingFile: there is no such file.
+        InvalidValue: a package is missing, or the file is no GGUF. MissingFile: there is no
+            such file.
     """
 
     def __init__(
@@ -79,14 +82,28 @@ class LlamaCppEngine:
                     f'--engine=llamacpp needs the package {package}; '
                     f"pip install 'kwdagger[real-llm]' brings it"
                 )
-        if gguf is not None and not Path(gguf).is_file():
-            raise MissingFile(f'--gguf: no file {gguf!r}')
+        if gguf is not None:
+            _check_gguf(gguf)
         self._gguf = gguf
         self._num_predict = num_predict
         self._num_parallel = num_parallel
         self._keeps_prompts = keeps_prompts
         self._runners: dict[str, _Runner] = {}
         self._session: aiohttp.ClientSession | None = None
+
+    async def check(self) -> None:
+        """Load the file that was given once, and let go of it.
+
+        Raises:
+            InvalidValue: llama.cpp cannot load it.
+        """
+        if self._gguf is None:
+            return
+        try:
+            await self.load('', _CHECK_CONTEXT)
+        except Refusal as refusal:
+            raise InvalidValue(f'--gguf={self._gguf}: {refusal}') from None
+        await self.unload('')
 
     async def load(self, model: str, num_ctx: int) -> None:
         """Start the child process and wait until it has loaded the model.
@@ -182,6 +199,18 @@ class LlamaCppEngine:
             cache_prompt=self._keeps_prompts,
         )
         return body
+
+
+def _check_gguf(path: str) -> None:
+    if not Path(path).is_file():
+        raise MissingFile(f'--gguf: no file {path!r}')
+    try:
+        with open(path, 'rb') as file:
+            start = file.read(len(_MAGIC))
+    except OSError as error:
+        raise InvalidValue(f'--gguf={path} cannot be read: {error.strerror}') from None
+    if start != _MAGIC:
+        raise InvalidValue(f'--gguf={path} is no GGUF file: it does not start with GGUF')
 
 
 def _random_model() -> Path:

@@ -28,6 +28,9 @@ class ScriptedEngine:
         self.script = script
         self.num_predict = num_predict
 
+    async def check(self) -> None:
+        """Nothing can be wrong with a script that was read."""
+
     async def load(self, model: str, num_ctx: int) -> None:
         """Take the time that a load takes."""
         await asyncio.sleep(self.script.load_s)

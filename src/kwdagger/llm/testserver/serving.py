@@ -36,7 +36,7 @@ def serve(
         0 after SIGTERM and at the end of the lifeline, 130 after SIGINT.
 
     Raises:
-        InvalidValue: the address cannot be used.
+        InvalidValue: the address or the model file cannot be used.
     """
     return run_precisely(_serve(options, announce, lifeline))
 
@@ -45,6 +45,7 @@ async def _serve(
     options: ServerOptions, announce: Callable[[str], None], lifeline: int | None
 ) -> int:
     engine = _engine(options)
+    await engine.check()
     backstage = Backstage.of(options, engine)
     listener = Listener(options.host, options.port)
     runner = web.AppRunner(

@@ -12,11 +12,11 @@ from kwdagger.llm.engine.plan import LoadPlan
 from kwdagger.llm.metrics.slos import parse_slos
 from kwdagger.llm.prompts.files import read_prompts
 from kwdagger.llm.prompts.prompt import Prompt
+from kwdagger.llm.request_values import read_keep_alive, read_think
 from kwdagger.llm.targets import make_target
 from kwdagger.llm.trials.load_plans import load_plans
 from kwdagger.llm.trials.settings import TrialSettings
 from kwdagger.specs.options import as_list, as_mapping
-from kwdagger.specs.yaml_reader import load_yaml
 from kwdagger.specs.yaml_text import load_yaml_or_path
 
 RESULT_NAME = 'llm_bench.json'
@@ -69,6 +69,8 @@ def read_options(config: Mapping[str, Any]) -> Bench:
             if repeats > 1
             else f'--repeats is 1 or more, not {repeats}'
         )
+    if not 0 <= config['max_error_rate'] <= 1:
+        raise InvalidValue(f'--max_error_rate is 0 to 1, not {config["max_error_rate"]:g}')
     prompts = _prompts(config)
     levels = _numbers(config['concurrency'], 'concurrency', int)
     rates = _numbers(config['request_rate'], 'request_rate', float)
@@ -90,8 +92,8 @@ def _settings(
         api_key=_api_key(config['api_key_env']),
         system=config['system'],
         options=_model_options(config),
-        keep_alive=_keep_alive(config['keep_alive']),
-        think=None if config['think'] is None else _think(config['think']),
+        keep_alive=read_keep_alive(config['keep_alive']),
+        think=read_think(config['think']),
         format=_format(config['format']),
         cold_trials=config['cold_trials'],
         cold_reset_cmd=config['cold_reset_cmd'] or None,
@@ -142,28 +144,12 @@ def _numbers(option: Any, name: str, kind: Callable[[str], Any]) -> list[Any]:
         try:
             number = kind(word)
         except ValueError:
-            raise InvalidValue(f'--{name}: {word!r} is no number of that kind') from None
+            wanted = 'a whole number' if kind is int else 'a number'
+            raise InvalidValue(f'--{name} is {wanted}, not {word!r}') from None
         if not number >= 0:
             raise InvalidValue(f'--{name} is 0 or more, not {word}')
         found.append(number)
     return list(dict.fromkeys(found))
-
-
-def _keep_alive(option: str | None) -> str | float | None:
-    """Return seconds as a number: Ollama takes a text without a unit for a mistake."""
-    if option is None:
-        return None
-    try:
-        return float(option) if '.' in option else int(option)
-    except ValueError:
-        return option
-
-
-def _think(option: str) -> bool | str:
-    found = load_yaml(option, '--think')
-    if not isinstance(found, (bool, str)):
-        raise InvalidType(f'--think is true, false or a level such as low, not {option!r}')
-    return found
 
 
 def _format(option: str | None) -> Any:

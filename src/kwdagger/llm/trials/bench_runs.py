@@ -49,6 +49,7 @@ def run_all(bench: Bench, say: Callable[[str], None]) -> Iterator[Measured]:
             slos=bench.slos,
             append_jsonl=bench.config['append_jsonl'],
             strict=bench.config['strict'],
+            max_error_rate=bench.config['max_error_rate'],
             say=say,
         )
 

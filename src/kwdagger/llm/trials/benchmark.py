@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from kwdagger.llm.engine.sweep import sweep_plan
-from kwdagger.llm.metrics.definitions import DEFINITIONS
+from kwdagger.llm.metrics.repeats import Estimate, estimates
 from kwdagger.llm.reporting.bench_table import BenchRow
+from kwdagger.llm.reporting.comparison_file import ComparedCondition, ComparedRun
 from kwdagger.llm.trials.conditions import Condition, PlannedRun, conditions_of
-from kwdagger.llm.trials.repeats import Estimate, estimates
+from kwdagger.llm.trials.remarks import total
 from kwdagger.llm.trials.run import TrialResult
 from kwdagger.llm.trials.settings import TrialSettings
-from kwdagger.rundir.files import replace_file
 
 Measure = Callable[[PlannedRun], TrialResult]
 
@@ -73,8 +71,8 @@ def bench_rows(groups: Groups) -> list[BenchRow]:
     for (model, load), runs in groups.items():
         metrics = [each.result.metrics for each in runs]
         found = estimates(metrics)
-        for prefix, name in (('cold_', 'cold'), ('', load)):
-            asked = sum(each.get(f'{prefix}num_trials') or 0 for each in metrics)
+        for prefix, name in (('cold_', _cold_text(metrics)), ('', load)):
+            asked = total(metrics, f'{prefix}num_trials')
             if not asked:
                 continue
             own = _figures_behind(prefix, found)
@@ -82,13 +80,21 @@ def bench_rows(groups: Groups) -> list[BenchRow]:
                 BenchRow(
                     model=model,
                     load=name,
-                    answered=sum(each[f'{prefix}num_ok_trials'] for each in metrics),
+                    answered=total(metrics, f'{prefix}num_ok_trials'),
                     asked=asked,
                     figures={key: value.mean for key, value in own.items()},
                     half_widths={key: value.half_width for key, value in own.items()},
                 )
             )
     return rows
+
+
+def _cold_text(metrics: Sequence[Mapping[str, Any]]) -> str:
+    """Return what cold trials are called in a table: how many of them were none is said."""
+    not_cold = total(metrics, 'cold_num_not_cold')
+    if not not_cold:
+        return 'cold'
+    return f'cold (not cold: {not_cold} of {total(metrics, "cold_num_trials")})'
 
 
 def _figures_behind(prefix: str, found: Mapping[str, Estimate]) -> dict[str, Estimate]:
@@ -108,51 +114,16 @@ def failures(measured: Iterable[Measured]) -> list[str]:
     ]
 
 
-def write_comparison(
-    path: str,
-    groups: Groups,
-    info: Mapping[str, Any],
-    config_summary: Mapping[str, Any],
-) -> None:
-    """Write what all runs say together, by rename; each run has its own result file.
-
-    ``result.conditions`` lists the conditions: model, load, the runs' files (relative to
-    `path`), and for each figure the mean over runs, half the width of its 95 % interval and the
-    number of runs. ``result.metrics`` holds counts, and the means if there is one condition only.
-
-    Args:
-        info: of the process, for the ``info`` list. config_summary: what was asked for.
-    """
-    folder = os.path.dirname(os.path.abspath(path))
-    conditions: list[dict[str, Any]] = []
-    for (model, load), runs in groups.items():
-        found = estimates([each.result.metrics for each in runs])
-        conditions.append(
-            {
-                'model': model,
-                'load': load,
-                'runs': [os.path.relpath(each.result.path, folder) for each in runs],
-                'failures': [each.result.failure for each in runs if each.result.failure],
-                'metrics': {name: asdict(value) for name, value in found.items()},
-            }
+def compared(groups: Groups) -> list[ComparedCondition]:
+    """Return the runs as a comparison file lists them."""
+    return [
+        ComparedCondition(
+            model,
+            load,
+            [
+                ComparedRun(each.result.path, each.result.metrics, each.result.failure)
+                for each in runs
+            ],
         )
-    results = [each.result for runs in groups.values() for each in runs]
-    metrics: dict[str, Any] = {
-        'num_conditions': len(conditions),
-        'num_runs': len(results),
-        'num_failed_runs': sum(result.failure is not None for result in results),
-    }
-    if len(conditions) == 1:
-        metrics |= {name: each['mean'] for name, each in conditions[0]['metrics'].items()}
-    document = {
-        'info': [dict(info)],
-        'result': {
-            'metrics': metrics,
-            'conditions': conditions,
-            'config_summary': dict(config_summary),
-            'definitions': DEFINITIONS,
-        },
-    }
-    os.makedirs(folder, exist_ok=True)
-    text = json.dumps(document, indent=2, ensure_ascii=False) + '\n'
-    replace_file(path, text, os.getpid())
+        for (model, load), runs in groups.items()
+    ]

@@ -46,13 +46,14 @@ def run_cold_trials(
         try:
             verified = reset.reset()
         except ResetFailed as error:
-            warn(f'warning: cold trial {trial}: {error}')
+            warn(f'warning: cold trial {trial + 1} of {trials}: {error}')
             records.append(_not_sent(target, request, trial, epoch_ns, str(error)))
             continue
         if verified is False:
             warn(
-                f'warning: cold trial {trial} is not cold: {request.model} is still in the '
-                f'memory of {target.url}; it is recorded with cold_verified false'
+                f'warning: cold trial {trial + 1} of {trials} is not cold: {request.model} is '
+                f'still in the memory of {target.url}; it is recorded with cold_verified false '
+                f'and enters no figure'
             )
         # A load of its own: a restarted server has dropped the connections of earlier ones.
         (record,) = measure_load(

@@ -32,6 +32,8 @@ def load_plans(
             f'there are {", ".join(MODES)}'
         )
     if mode == 'open':
+        if any(rate == 0 for rate in rates):
+            raise InvalidValue('--request_rate must be more than 0, not 0')
         return [_open(config, rate) for rate in _needed(rates, mode, '--request_rate')]
     if mode == 'trace':
         path = _needed(config['trace'], mode, '--trace')

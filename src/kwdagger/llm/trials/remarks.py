@@ -17,16 +17,25 @@ def remarks_on(model: str, load: str, runs: Sequence[Mapping[str, Any]]) -> list
     """
     lines = []
     for prefix, noun in _PHASES.items():
-        asked = sum(metrics.get(f'{prefix}num_trials') or 0 for metrics in runs)
+        asked = total(runs, f'{prefix}num_trials')
         errors: Counter[str] = Counter()
         for metrics in runs:
             errors.update(metrics.get(f'{prefix}errors') or {})
         if errors:
             shown = ', '.join(f'{count} {name}' for name, count in errors.most_common())
             lines.append(f'{sum(errors.values())} of {asked} {noun} failed: {shown}')
-    if any(metrics.get('cold_verified') is False for metrics in runs):
-        lines.append('not every cold trial was cold: the server still had the model in memory')
+    not_cold = total(runs, 'cold_num_not_cold')
+    if not_cold:
+        lines.append(
+            f'{not_cold} of {total(runs, "cold_num_trials")} cold trials were not cold: the server '
+            f'had the model in memory; they enter no figure'
+        )
     return [f'{model}, {load}: {line}' for line in lines]
+
+
+def total(runs: Sequence[Mapping[str, Any]], name: str) -> int:
+    """Return the sum of a count over runs; those without it count nothing."""
+    return sum(metrics.get(name) or 0 for metrics in runs)
 
 
 def client_remarks(runs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -23,7 +23,7 @@ from kwdagger.llm.trials.cold import run_cold_trials
 from kwdagger.llm.trials.cold_reset import ColdReset, CommandReset, UnloadReset
 from kwdagger.llm.trials.outputs import append_rows, check_writable
 from kwdagger.llm.trials.settings import TrialSettings
-from kwdagger.llm.trials.verdict import failure_of
+from kwdagger.llm.trials.verdict import MAX_ERROR_RATE, absence, failure_of
 from kwdagger.results.process_context import ProcessContext
 
 Say = Callable[[str], None]
@@ -58,6 +58,7 @@ def run_trials(
     slos: Mapping[str, float] | None = None,
     append_jsonl: str | None = None,
     strict: bool = False,
+    max_error_rate: float = MAX_ERROR_RATE,
     say: Say | None = None,
     warn: Say | None = None,
 ) -> TrialResult:
@@ -69,7 +70,7 @@ def run_trials(
         path: the result file. name, config: of the process, for its ``info`` item; the config
             is the settings by default. slos: upper bounds in seconds (`metrics.slos`).
         append_jsonl: file to which one line for each trial is added. strict: whether a single
-            failed request makes the run a failure.
+            failed request makes the run a failure; max_error_rate: which share of them does.
         say, warn: take progress and warnings, one line each; standard error by default.
 
     Raises:
@@ -86,14 +87,18 @@ def run_trials(
             check_writable(file)
         version = _version(server)
         cold, warm = _measure(settings, target, server, warn)
-    records = [*cold, *(warm.records if warm else ())]
+        records = [*cold, *(warm.records if warm else ())]
+        gone = absence(server, records)
+    stopped_by = warm.stopped_by if warm else None
+    failure = failure_of(records, stopped_by, strict, max_error_rate, gone)
     document = write_result(
         os.fspath(path),
         records,
         config_summary={
             **settings.summary(),
             'server_version': version,
-            'stopped_by': warm.stopped_by if warm else None,
+            'stopped_by': stopped_by,
+            'failure': failure,
         },
         info=[context.stop()],
         slos=slos,
@@ -101,7 +106,6 @@ def run_trials(
     )
     if append_jsonl:
         append_rows(append_jsonl, document['result']['trials'])
-    failure = failure_of(records, warm.stopped_by if warm else None, strict)
     return TrialResult(os.path.abspath(path), document, failure)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from kwdagger.errors import InvalidValue
 from kwdagger.llm.engine.plan import LoadPlan
 from kwdagger.llm.prompts.prompt import Prompt
+from kwdagger.llm.request_values import check_model_options
 from kwdagger.llm.requests import Request
 
 DEFAULT_URL = 'http://localhost:11434'
@@ -89,6 +90,7 @@ class TrialSettings:
                 f'keep_alive {self.keep_alive} unloads the model after each request: '
                 f'no trial would be warm'
             )
+        check_model_options(self.options, 'options')
         if not self.model:
             raise InvalidValue('there is no model to measure; give --model')
         if not self.prompts:

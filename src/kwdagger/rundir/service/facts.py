@@ -11,7 +11,7 @@ import subprocess
 import time
 from typing import Any
 
-_PACE_SECONDS = 0.02
+PACE_SECONDS = 0.02
 _PLACE = re.compile(r'(?<!\$)\{(url|port|dir)\}')
 
 
@@ -19,7 +19,7 @@ def wait_for_end(process: subprocess.Popen[bytes], seconds: float) -> None:
     """Give a process that was asked to end the time for it."""
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
-        time.sleep(_PACE_SECONDS)
+        time.sleep(PACE_SECONDS)
 
 
 def end_group(group: int, seconds: float, process: subprocess.Popen[bytes] | None = None) -> None:
@@ -39,7 +39,7 @@ def end_group(group: int, seconds: float, process: subprocess.Popen[bytes] | Non
             return
         if number == signal.SIGTERM:
             number = None
-        time.sleep(_PACE_SECONDS)
+        time.sleep(PACE_SECONDS)
         if process is None or process.poll() is not None:
             reap()
 

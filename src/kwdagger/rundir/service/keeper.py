@@ -11,9 +11,10 @@ import signal
 import socket
 import subprocess
 import time
-from typing import Any
+from typing import IO, Any
 
 from kwdagger.rundir.service.facts import (
+    PACE_SECONDS,
     boot_id,
     children_of,
     end_group,
@@ -27,6 +28,7 @@ from kwdagger.rundir.service.facts import (
     wait_for_end,
 )
 from kwdagger.rundir.service.reading import answers, fetch, looked_up, parse_config, plain, same
+from kwdagger.rundir.service.turns import Turn
 
 _SUBREAPER = 36
 _POLL_SECONDS = 0.1
@@ -53,8 +55,7 @@ class Keeper:
         self.folder, self.before = folder, before
         self.process: subprocess.Popen[bytes] | None = None
         self.told_to_end = False
-        self.wanted: int | None = None
-        self.place: int | None = None
+        self.turn = Turn(record['name'], record['limit'], record['stop_timeout'])
         self.declared = record
         self.values: dict[str, str] = {}
         self.environ: dict[str, str] = {}
@@ -94,9 +95,9 @@ class Keeper:
             file.write(f'{self.state["keeper_pid"]} {self.state["keeper_pid_start"]}\n')
         try:
             self.end_what_a_dead_keeper_left()
-            if not self.take_turn():
+            if not self.turn.take():
                 self.publish('waiting')
-                while not self.take_turn():
+                while not self.turn.take():
                     self.check_need()
                     time.sleep(_POLL_SECONDS)
             self.start()
@@ -116,8 +117,7 @@ class Keeper:
     def finish(self, state: str, reason: str | None = None) -> None:
         """End the service, and say how it came to that."""
         self.end()
-        if self.place is not None:
-            os.ftruncate(self.place, 0)
+        self.turn.note('')
         if state == 'failed':
             self.state['failures'] += 1
             with open(f'{self.folder}/ended.{self.state["starts"]}', 'w') as file:
@@ -139,61 +139,6 @@ class Keeper:
         if self.before.get('boot_id') == booted and lives(pid, self.before.get('pid_start')):
             end_group(int(pid or 0), self.stop_seconds)
         self.state['boot_id'] = booted
-
-    # Whose turn it is
-
-    def take_turn(self) -> bool:
-        """Take one of the places of this host for services of that name, if one is free."""
-        if not self.limit:
-            return True
-        for index in range(self.limit):
-            place = self.open_lock(str(index))
-            if try_lock(place):
-                self.place = place
-                self.leave_queue()
-                self.clear_place(place)
-                return True
-            os.close(place)
-        if self.wanted is None:
-            self.wanted = self.open_lock('wanted')
-            fcntl.flock(self.wanted, fcntl.LOCK_SH)
-        return False
-
-    def clear_place(self, place: int) -> None:
-        """End the service of a keeper that was killed; the place's file names it."""
-        words = os.pread(place, 100, 0).split()
-        if len(words) == 3 and words[2].decode() == boot_id():
-            pid, start = int(words[0]), int(words[1])
-            if lives(pid, start):
-                end_group(pid, self.stop_seconds)
-
-    def leave_queue(self) -> None:
-        """Nobody need make way for us any more."""
-        if self.wanted is not None:
-            os.close(self.wanted)
-            self.wanted = None
-
-    def is_wanted(self) -> bool:
-        """Whether another instance waits for our place."""
-        if not self.limit:
-            return False
-        lock = self.open_lock('wanted')
-        try:
-            return not try_lock(lock)
-        finally:
-            os.close(lock)
-
-    def open_lock(self, what: str) -> int:
-        """Return a descriptor of a lock file of this host and user."""
-        folder = os.environ.get('KWDAGGER_LEASE_DIR')
-        if not folder:
-            folder = '/run/lock' if os.access('/run/lock', os.W_OK) else '/tmp'
-            folder += '/kwdagger-devices'
-        if not os.path.isdir(folder):
-            os.makedirs(folder, exist_ok=True)
-            os.chmod(folder, 0o1777)
-        name = f'service-{os.getuid()}-{self.state["name"]}-{what}.lock'
-        return os.open(f'{folder}/{name}', os.O_RDWR | os.O_CREAT, 0o666)
 
     def check_need(self) -> None:
         """Go on only while some job waits."""
@@ -243,20 +188,11 @@ class Keeper:
     def spawn(self) -> None:
         """Start the process, in a group of its own."""
         with open(self.state['log'], 'ab') as log:
-            self.process = subprocess.Popen(
-                ['bash', '-c', self.shell(self.declared['start'])],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self.environ,
-                start_new_session=True,
-            )
+            self.process = self.run_shell(self.declared['start'], log, log)
         pid = self.process.pid
         self.state['start'] = self.shell(self.declared['start'])
         start = start_time(pid)
-        if self.place is not None:
-            os.ftruncate(self.place, 0)
-            os.pwrite(self.place, f'{pid} {start} {self.state["boot_id"]}\n'.encode(), 0)
+        self.turn.note(f'{pid} {start} {self.state["boot_id"]}\n')
         self.publish('starting', pid=pid, pid_start=start, started_at=now())
 
     def shell(self, text: str) -> str:
@@ -298,25 +234,43 @@ class Keeper:
                 f'(log: {self.state["log"]})'
             )
 
-    def ask(self, text: str, seconds: float) -> tuple[bool, str]:
-        """Fetch a URL or run shell text; return whether it went well, and what came back."""
+    def ask(self, text: str, seconds: float, ending: bool = False) -> tuple[bool, str]:
+        """Fetch a URL or run shell text; return whether it went well, and what came back.
+
+        Unless we are `ending`, shell text is cut short where the service or the need for it ends.
+        """
         if re.match('https?://', fill(text, self.values)):
             return fetch(fill(text, self.values), min(seconds, _FETCH_SECONDS))
-        process = subprocess.Popen(
+        with open(f'{self.folder}/answer', 'w+b') as answer:
+            process = self.run_shell(text, answer, answer)
+            deadline = time.monotonic() + seconds
+            try:
+                while process.poll() is None and time.monotonic() < deadline:
+                    if not ending:
+                        self.check_need()
+                        self.check_process('before it was ready')
+                    time.sleep(PACE_SECONDS)
+            finally:
+                in_time = process.poll() is not None
+                if not in_time:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+            answer.seek(0)
+            said = answer.read().decode(errors='replace').strip()
+        if not in_time:
+            return False, f'{text!r} took more than {seconds:.0f} s'
+        return process.returncode == 0, said
+
+    def run_shell(self, text: str, output: IO[bytes], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start shell text with the variables of the service, in a process group of its own."""
+        return subprocess.Popen(
             ['bash', '-c', self.shell(text)],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=output,
+            stderr=errors,
             env=self.environ,
             start_new_session=True,
         )
-        try:
-            said = process.communicate(timeout=seconds)[0].decode(errors='replace').strip()
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            return False, f'{text!r} took more than {seconds:.0f} s'
-        return process.returncode == 0, said
 
     def read_back(self) -> None:
         """Read the configuration in effect, and compare it with what is expected."""
@@ -373,7 +327,7 @@ class Keeper:
                 if idle >= _UNHELD_SECONDS and try_lock(self.hold):
                     fcntl.flock(self.hold, fcntl.LOCK_UN)
                     return
-                if idle >= _WANTED_SECONDS and self.is_wanted():
+                if idle >= _WANTED_SECONDS and self.turn.is_wanted():
                     return
                 fcntl.flock(self.users, fcntl.LOCK_UN)
             else:
@@ -388,12 +342,12 @@ class Keeper:
         if process is None:
             return
         if self.declared['stop'] and process.poll() is None:
-            self.ask(self.declared['stop'], self.stop_seconds)
+            self.ask(self.declared['stop'], self.stop_seconds, ending=True)
             wait_for_end(process, self.stop_seconds)
         end_group(process.pid, self.stop_seconds, process)
         while children := children_of(os.getpid()):  # they left its group, but not us
             for child in children:
                 os.kill(child, signal.SIGKILL)
             reap()
-            time.sleep(_POLL_SECONDS / 5)
+            time.sleep(PACE_SECONDS)
         self.process = None

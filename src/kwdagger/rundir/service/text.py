@@ -6,7 +6,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-_PARTS = ('facts.py', 'reading.py', 'keeper.py', 'call.py')
+_PARTS = ('facts.py', 'reading.py', 'turns.py', 'keeper.py', 'call.py')
 _FUTURE = 'from __future__ import annotations\n'
 _OURS = re.compile(r'^from kwdagger\.\S+ import (?:\([^)]*\)|.*)\n', re.MULTILINE)
 

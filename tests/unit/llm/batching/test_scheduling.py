@@ -74,7 +74,9 @@ _VERDICTS = ['answered', 'hopeless', 'blank', 'unsure', 'down', 'busy', 'unusabl
 @given(
     count=st.integers(0, 40),
     parallel=st.lists(st.integers(1, 5), min_size=1, max_size=4),
-    weights=st.lists(st.integers(0, 5), min_size=7, max_size=7).filter(any),
+    weights=st.lists(st.integers(0, 5), min_size=7, max_size=7).filter(
+        lambda weights: any(weights) and weights[_VERDICTS.index('busy')] < sum(weights)
+    ),
     retries=st.integers(0, 3),
     seed=st.integers(0, 99),
 )
@@ -202,8 +204,44 @@ def test_waits_as_long_as_a_server_asks_for_before_it_stops():
     schedule = Schedule(servers(1), prompts(1), Rules(patience_seconds=10.0))
     [(ticket, breaker)] = schedule.hand_out(0.0)
     schedule.finished(ticket, breaker, 'busy', 1.0, retry_after=100.0)
+    assert schedule.probes_due(1.0) == [breaker]
+    breaker.take_probe(None, 1.0)
     assert not schedule.stalled(101.0)
-    assert schedule.stalled(110.0)
+    assert schedule.stalled(111.0)
+
+
+def play_busy(seconds, is_up, patience=10.0):
+    """Let one server refuse everything as busy; return the times of asking and when it stops."""
+    schedule = Schedule(servers(1), prompts(1), Rules(patience_seconds=patience))
+    now, asked = 0.0, []
+    while now < seconds:
+        for ticket, breaker in schedule.hand_out(now):
+            asked.append(now)
+            assert schedule.finished(ticket, breaker, 'busy', now, 'HTTP 503') == 'again'
+        for breaker in schedule.probes_due(now):
+            breaker.take_probe(None if is_up(now) else 'refused', now)
+        if schedule.stalled(now):
+            return asked, now
+        now = schedule.next_time(now)
+    return asked, None
+
+
+def test_a_busy_server_that_answers_looks_is_asked_every_few_seconds_for_ever():
+    asked, stopped_at = play_busy(3600.0, is_up=lambda now: True)
+    assert stopped_at is None
+    pauses = [after - before for before, after in itertools.pairwise(asked)]
+    assert pauses[:4] == [0.5, 1, 2, 4]
+    assert set(pauses[4:]) == {5.0}
+
+
+def test_patience_that_is_shorter_than_a_pause_does_not_end_a_busy_server():
+    assert play_busy(100.0, is_up=lambda now: True, patience=0.5)[1] is None
+
+
+def test_what_says_busy_for_a_dead_server_is_given_up():
+    asked, stopped_at = play_busy(3600.0, is_up=lambda now: now < 100)
+    assert max(asked) < 106
+    assert 100 + 10 <= stopped_at < 100 + 10 + 15
 
 
 def test_a_slow_answer_is_no_reason_to_stop():

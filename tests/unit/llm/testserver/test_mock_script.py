@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 
-from kwdagger.llm.testserver.durations import duration_seconds
+from kwdagger.llm.durations import duration_seconds
 from kwdagger.llm.testserver.schema_answers import schema_tokens
 from kwdagger.llm.testserver.script import TimingScript
 from kwdagger.llm.testserver.tokens import count_tokens, scripted_tokens

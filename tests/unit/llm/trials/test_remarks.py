@@ -11,6 +11,7 @@ def test_what_is_in_doubt():
             'cold_num_trials': 3,
             'cold_errors': {'reset_failed': 1},
             'cold_verified': False,
+            'cold_num_not_cold': 2,
             'client_limited': True,
             'client_limited_reasons': ['CPU 95 % of one core'],
         },
@@ -19,7 +20,10 @@ def test_what_is_in_doubt():
     assert remarks_on('a', '2 at a time', runs) == [
         'a, 2 at a time: 1 of 3 cold trials failed: 1 reset_failed',
         'a, 2 at a time: 4 of 8 requests failed: 2 connect, 2 http_5xx',
-        'a, 2 at a time: not every cold trial was cold: the server still had the model in memory',
+        (
+            'a, 2 at a time: 2 of 3 cold trials were not cold: the server had the model in '
+            'memory; they enter no figure'
+        ),
     ]
     assert client_remarks(runs) == [
         (

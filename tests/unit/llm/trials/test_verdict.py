@@ -51,6 +51,23 @@ def record(status, phase='measured', error='refused'):
             False,
             'stopped after too many errors (1 connect; first: refused)',
         ),
+        (
+            {'measured': ['ok', 'connect', 'connect']},
+            'finished',
+            False,
+            '2 of 3 requests failed, more than --max_error_rate=0.5 (2 connect; first: refused)',
+        ),
+        (
+            {'cold': ['ok', 'http_5xx', 'reset_failed', 'reset_failed'], 'measured': ['ok']},
+            'finished',
+            False,
+            (
+                '3 of 4 cold trials failed, more than --max_error_rate=0.5 '
+                '(2 reset_failed, 1 http_5xx; first: refused)'
+            ),
+        ),
+        # What the client gave up itself says nothing about the server.
+        ({'measured': ['ok', 'dropped', 'dropped', 'incomplete']}, 'duration', False, None),
         ({'warmup': ['connect'], 'measured': ['ok']}, 'finished', True, None),
         ({'warmup': ['ok']}, 'duration', False, 'no request was sent in the measured time'),
         ({'cold': ['ok']}, None, False, None),
@@ -59,3 +76,16 @@ def record(status, phase='measured', error='refused'):
 def test_failures(statuses, stopped_by, strict, failure):
     records = [record(status, phase) for phase, found in statuses.items() for status in found]
     assert failure_of(records, stopped_by, strict) == failure
+
+
+def test_how_many_failures_are_too_many_can_be_said():
+    records = [record(status) for status in ('ok', 'connect', 'connect', 'connect')]
+    assert failure_of(records, 'finished', False, max_error_rate=0.75) is None
+    assert failure_of(records[:2], 'finished', False, max_error_rate=0.0) is not None
+    assert failure_of(records[:1], 'finished', False, max_error_rate=0.0) is None
+
+
+def test_a_server_that_is_gone_is_the_reason_whatever_the_share():
+    records = [record('ok')] * 9 + [record('connect')]
+    found = failure_of(records, 'finished', False, gone='no route')
+    assert found == 'the server was gone at the end: no route'

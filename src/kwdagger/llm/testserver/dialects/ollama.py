@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from kwdagger.llm.durations import duration_seconds
 from kwdagger.llm.testserver.dialects.questions import (
     Clock,
     Question,
@@ -21,7 +22,6 @@ from kwdagger.llm.testserver.dialects.questions import (
     text_of,
     whole_number,
 )
-from kwdagger.llm.testserver.durations import duration_seconds
 from kwdagger.llm.testserver.engines import Job, Piece
 from kwdagger.llm.testserver.models import full_name, rfc3339
 from kwdagger.llm.testserver.refusals import Refusal

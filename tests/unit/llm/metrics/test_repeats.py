@@ -2,7 +2,7 @@
 
 import pytest
 
-from kwdagger.llm.trials.repeats import Estimate, estimate, estimates
+from kwdagger.llm.metrics.repeats import Estimate, estimate, estimates
 
 
 def test_the_interval_is_that_of_the_run_means():
