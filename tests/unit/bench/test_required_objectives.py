@@ -1,6 +1,7 @@
 """Which way a metric with a requirement is better."""
 
 import pytest
+
 from kwdagger.bench.nodes import objective_of
 
 
