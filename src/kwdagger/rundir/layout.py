@@ -219,6 +219,10 @@ class SessionDirectory:
         """What one sink printed, and where it raised."""
         return f'{self.path}/sinks/{quote(name, safe="")}.log'
 
+    def sink_posts_path(self, name: str) -> str:
+        """Which messages one sink has posted."""
+        return f'{self.path}/sinks/{quote(name, safe="")}.posts.jsonl'
+
     def sink_lock_path(self, name: str) -> str:
         """Held by the process that serves one sink."""
         return f'{self.path}/sinks/.{quote(name, safe="")}.lock'
