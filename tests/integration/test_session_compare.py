@@ -284,3 +284,51 @@ def test_a_run_that_both_sessions_share_measured_nothing_anew(tmp_path, monkeypa
         main(['session', 'compare', 'a1', 'b2', '--root=out'])
     assert end.value.code == 2
     assert "made anew where a node says repeat: 'session'" in capsys.readouterr().err
+
+
+SCRIPT = """
+import argparse, json
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument('--benchmark-results-path', type=Path)
+parser.add_argument('--items', type=int)
+args = parser.parse_args()
+args.benchmark_results_path.mkdir(parents=True, exist_ok=True)
+metrics = {'is_success': True, 'score': args.items, 'load_s': 2.5}
+(args.benchmark_results_path / 'metrics.json').write_text(json.dumps(metrics))
+"""
+BENCH = """
+results_dir: ./results
+entries:
+  - name: one
+    script: script.py
+    args: --items 3
+    requirements:
+      - {metric: score, min_value: 1}
+  - name: two
+    script: script.py
+    args: --items 5
+"""
+
+
+def test_benchmark_entries_are_compared_night_by_night(tmp_path, monkeypatch, capsys):
+    """Also those that the latest session left out, whose pipeline does not know them."""
+    monkeypatch.chdir(tmp_path)
+    Path('script.py').write_text(SCRIPT)
+    Path('bench.yaml').write_text(BENCH)
+    run = ['bench', 'run', '--config=bench.yaml']
+    for name, rest in (('n1', []), ('n2', []), ('n3', ['--entries=two'])):
+        main([*run, f'--session-name={name}', *rest])
+    capsys.readouterr()
+    main(['session', 'compare', 'n1', 'n2', '--root=results', '--json'])
+    found = json.loads(capsys.readouterr().out)['verdicts']
+    assert {(one['benchmark'], one['metric'], one['objective']) for one in found} == {
+        ('one', 'score', 'maximize'),
+        ('one', 'load_s', 'minimize'),
+        ('two', 'load_s', 'minimize'),
+    }
+    main(['session', 'history', 'two', '--root=results', '--json'])
+    runs = json.loads(capsys.readouterr().out)['runs']
+    assert [run['session'] for run in runs] == ['n1', 'n2', 'n3']
+    assert len({run['algo_id'] for run in runs}) == 1

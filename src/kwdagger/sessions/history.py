@@ -251,7 +251,7 @@ def _metrics(node: str, record: RunRecord) -> tuple[dict[str, tuple[float, ...]]
         values = value if isinstance(value, list) else [value]
         if not name or not values or not all(map(_is_number, values)):
             continue
-        if all(map(math.isfinite, values)):
+        if all(map(_is_finite, values)):
             metrics[name] = tuple(map(float, values))
         else:
             bad.append(name)
@@ -260,6 +260,13 @@ def _metrics(node: str, record: RunRecord) -> tuple[dict[str, tuple[float, ...]]
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number that no float holds
+        return False
 
 
 class _Objectives:

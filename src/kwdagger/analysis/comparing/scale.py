@@ -9,6 +9,7 @@ from decimal import Decimal
 from statistics import fmean
 
 _DIGITS = 15
+_MOST_EXPONENT = 700.0  # beyond, exp is no finite number
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,13 @@ class Scale:
 
     def ratio(self, difference: float) -> float:
         """Return a difference on the scale as a ratio of B to A."""
-        return math.exp(difference) if self.unit is None else 1 + difference
+        if self.unit is not None:
+            return 1 + difference
+        return math.exp(max(-_MOST_EXPONENT, min(_MOST_EXPONENT, difference)))
 
     def center(self, values: Sequence[float]) -> float:
         """Return the mean of values on the scale, in their unit."""
-        return math.exp(fmean(map(math.log, values))) if self.unit is None else fmean(values)
+        return math.exp(fmean(map(math.log, values))) if self.unit is None else _mean(values)
 
     def margin(self, threshold: float) -> float:
         """Return a relative change as a difference on the scale."""
@@ -48,9 +51,14 @@ def scale_of(a: Sequence[float], b: Sequence[float]) -> Scale:
 
     Where values are not all positive, the unit is the size of A's mean; of B's where that is 0.
     """
-    level = abs(fmean(a)) or abs(fmean(b)) or 1.0
+    level = abs(_mean(a)) or abs(_mean(b)) or 1.0
     step = last_digit([*a, *b]) / level
     return Scale(None if min(*a, *b) > 0 else level, step)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean; the sum of finite values need not be finite."""
+    return math.fsum(value / len(values) for value in values)
 
 
 def last_digit(values: Iterable[float]) -> float:

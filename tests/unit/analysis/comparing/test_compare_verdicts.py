@@ -143,3 +143,22 @@ def test_an_accident_in_the_past_counts_as_noise():
     verdict = one(runs([100.0], 'a'), runs([112.0], 'b'), history)
     assert verdict.noise > 0.05
     assert verdict.word == 'undecided'
+
+
+@pytest.mark.parametrize(
+    ('a', 'b'),
+    [
+        ([1e-300], [1e300]),
+        ([1e-300, 1e100, 3], [1e300, 1, 2]),
+        ([1e308] * 3, [1e308] * 3),
+        ([5e-324] * 3, [1e-320] * 3),
+        ([0], [0]),
+        ([0, 0], [1]),
+        ([1e308, 1, 2, 3, -4], [1e308, -1e308, 3, 4, 5]),
+    ],
+)
+def test_values_at_the_ends_of_what_floats_hold_give_a_verdict(a, b):
+    verdict = one(runs(a, 'a'), runs(b, 'b'))
+    assert verdict.word in ('worse', 'better', 'same', 'undecided')
+    numbers = (verdict.a, verdict.b, verdict.ratio, verdict.low, verdict.high)
+    assert all(number is None or math.isfinite(number) for number in numbers)
