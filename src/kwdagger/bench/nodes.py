@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import kwdagger
@@ -30,6 +30,7 @@ class ScriptNode(kwdagger.ProcessNode):
     Attributes:
         script_path: where the script is.
         job: fields of `JobSpec` that the entry gives its helper, but for those of one run.
+        objectives: mappings with ``metric`` and ``objective``: which way is better.
     """
 
     out_paths = {'results': RESULTS_FILE}
@@ -37,9 +38,10 @@ class ScriptNode(kwdagger.ProcessNode):
     algo_params = {'script': None, 'arguments': None}
     allow_extra_params = True
     repeat = 'session'
-    extra_node_spec_keys = ('script_path', 'job')
+    extra_node_spec_keys = ('script_path', 'job', 'objectives')
     script_path: str = ''
     job: Mapping[str, Any] = {}
+    objectives: Sequence[Mapping[str, Any]] = ()
 
     @property
     def command(self) -> str:
@@ -90,16 +92,12 @@ class ScriptNode(kwdagger.ProcessNode):
         return os.path.normpath(os.path.join(os.path.abspath(self._job.rundir), name))
 
     def default_metrics(self) -> list[dict[str, Any]]:
-        """Return the metrics that requirements name, and which way each is better."""
-        return [
-            {
-                'metric': str(requirement['metric']),
-                'objective': objective_of(requirement),
-                'primary': True,
-                'display': True,
-            }
-            for requirement in self.job.get('requirements', ())
-        ]
+        """Return the entry's ``metrics``, then those of its requirements."""
+        shown = {str(metric['metric']): dict(metric) for metric in self.objectives}
+        for requirement in self.job.get('requirements', ()):
+            name = str(requirement['metric'])
+            shown.setdefault(name, {'metric': name, 'objective': objective_of(requirement)})
+        return [{'primary': True, 'display': True, **metric} for metric in shown.values()]
 
 
 def objective_of(requirement: Mapping[str, Any]) -> str | None:

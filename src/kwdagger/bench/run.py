@@ -151,6 +151,7 @@ def measure(
         {
             job_id: os.path.join(folder, ids[os.path.normpath(job.rundir)])
             for job_id, job in prepared.plan.jobs.items()
+            if job.enabled
         },
         say,
     )

@@ -6,7 +6,7 @@ What comes out is a plain ``--params`` mapping; there is no other way from here 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kwdagger.bench.entries.model import BenchConfig, Entry
@@ -19,21 +19,27 @@ _NODE_CLASS = 'kwdagger.bench.nodes.ScriptNode'
 
 
 def sweep_of(config: BenchConfig, entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return the parameters of a schedule call that runs `entries` after the data setups."""
+    """Return the parameters of a schedule call that runs `entries` after the data setups.
+
+    The other entries are in the pipeline too, and disabled: so all calls of a session have one
+    pipeline, and ``kwdagger aggregate`` sees every entry, whichever ran last.
+    """
     setups = list(config.setups)
     last = setups[-1:]
     nodes: dict[str, Any] = {}
     edges: list[str] = []
     for setup, before in zip(setups, [None, *setups], strict=False):
         _add(nodes, edges, setup, [before.name] if before else [], config)
-    for entry in entries:
+    chosen = {entry.name for entry in entries}
+    for entry in config.entries:
         baselines = [rule.relative_to for rule in entry.requirements if rule.relative_to]
         after = [*(setup.name for setup in last), *dict.fromkeys(baselines)]
         _add(nodes, edges, entry, after, config)
+    off = {f'{one.name}.__enabled__': False for one in config.entries if one.name not in chosen}
     pipeline: dict[str, Any] = {'nodes': nodes}
     if edges:
         pipeline['edges'] = edges
-    sweep: dict[str, Any] = {'pipeline': pipeline, 'include': _rows([*setups, *entries])}
+    sweep: dict[str, Any] = {'pipeline': pipeline, 'include': _rows([*setups, *entries], off)}
     if config.sinks:
         sweep['sinks'] = [
             {'name': sink.name, **sink.options, **_UNCHOSEN.get(sink.role, {})}
@@ -76,13 +82,14 @@ def _add(
     resources = {**entry.resources, **({'gpus': entry.gpus} if entry.gpus else {})}
     optional = {
         'placeholders': config.placeholders.meanings(entry_texts(entry)),
+        'objectives': [dict(metric) for metric in entry.metrics],
         'timeout': entry.timeout_s,
         'retries': entry.retries,
         'retry_on': entry.retry_on,
         'resources': resources,
         'environment': dict(entry.environment),
     }
-    node.update({key: value for key, value in optional.items() if value not in (None, {})})
+    node.update({key: value for key, value in optional.items() if value not in (None, {}, [])})
     nodes[entry.name] = node
 
 
@@ -109,7 +116,7 @@ def _job(entry: Entry, config: BenchConfig) -> dict[str, Any]:
     }
 
 
-def _rows(entries: Iterable[Entry]) -> list[dict[str, Value]]:
+def _rows(entries: Iterable[Entry], common: Mapping[str, Value]) -> list[dict[str, Value]]:
     """Return rows in which each entry takes its own points one after the other.
 
     Entries do not multiply: one that has fewer points than another repeats its first, and
@@ -120,4 +127,7 @@ def _rows(entries: Iterable[Entry]) -> list[dict[str, Value]]:
     numbered = (
         [rows[min(number, len(rows)) % len(rows)] for rows in own] for number in range(count)
     )
-    return [dict(itertools.chain.from_iterable(row.items() for row in rows)) for rows in numbered]
+    return [
+        {**dict(itertools.chain.from_iterable(row.items() for row in rows)), **common}
+        for rows in numbered
+    ]

@@ -36,9 +36,9 @@ def entry_links(plan: Plan) -> dict[str, str]:
     """
     links: dict[str, str] = {}
     for name, jobs in plan.by_node().items():
-        kind = getattr(jobs[0].node, 'job', {}).get('kind') if jobs else None
-        place = f'{SETUPS}/{name}' if kind == 'data_setup' else name
-        links.update(_links_of(place, jobs, plan.root))
+        is_setup = any(getattr(job.node, 'job', {}).get('kind') == 'data_setup' for job in jobs)
+        place = f'{SETUPS}/{name}' if is_setup else name
+        links.update(_links_of(place, [job for job in jobs if job.enabled], plan.root))
     return links
 
 

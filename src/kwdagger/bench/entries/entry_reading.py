@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,7 @@ SETUP_KEYS = (
 ENTRY_KEYS = (
     *SETUP_KEYS,
     'matrix',
+    'metrics',
     'ray',
     'requirements',
     'sink_data',
@@ -51,6 +52,7 @@ ENTRY_KEYS = (
 )
 _RESULTS_OPTION = 'benchmark_results_path'
 _SCRIPTS = 'scripts'
+_OBJECTIVES = ('minimize', 'maximize')
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def read_entry(
         timeout_s=_timeout(fields, defaults),
         environment={key: str(value) for key, value in fields.mapping('environment').items()},
         ray=_ray(fields, defaults),
+        metrics=tuple(_metrics(fields)),
         requirements=read_requirements(fields),
         delete_scratch=fields.flag('delete_scratch', defaults.delete_scratch),
         telemetry_interval_s=telemetry_interval(fields, defaults.telemetry_interval_s),
@@ -130,6 +133,16 @@ def ray_settings(fields: Fields) -> dict[str, Value]:
         ray.number(name, None)
     ray.flag('enable_object_spilling', False)
     return {key: value for key, value in ray.values.items() if key != 'enabled'}
+
+
+def _metrics(fields: Fields) -> Iterator[Mapping[str, Value]]:
+    for item in fields.items('metrics'):
+        item.owner = f'{fields.owner}: {item.owner}'
+        item.check_known(['metric', 'objective', 'primary', 'display', 'enabled'])
+        if not item.text('metric') or item.values.get('objective') not in _OBJECTIVES:
+            item.problem(f'it needs a metric, and an objective: {" or ".join(_OBJECTIVES)}')
+            continue
+        yield {str(key): value for key, value in item.values.items() if key != 'enabled'}
 
 
 def _name(fields: Fields) -> str:

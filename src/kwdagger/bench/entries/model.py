@@ -68,6 +68,7 @@ class Entry:
         words, params: see `kwdagger.bench.entries.arguments.Arguments`.
         matrix: values to sweep, in the language of a sweep's matrix, keys without the entry.
         gpus: how many GPUs it needs to itself. resources: what else it asks of the machine.
+        metrics: mappings with ``metric`` and ``objective``: which way is better.
         gives_results: whether it is told where to leave its results.
         place: `` in file.yaml line 7`` for messages.
     """
@@ -85,6 +86,7 @@ class Entry:
     gpus: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
     ray: Mapping[str, Value] | None = None
+    metrics: tuple[Mapping[str, Value], ...] = ()
     requirements: tuple[Requirement, ...] = ()
     delete_scratch: bool = True
     telemetry_interval_s: float = 1.0
