@@ -15,7 +15,7 @@ if '--output-path' in rest:
     scratch = pathlib.Path(rest[rest.index('--output-path') + 1])
     scratch.mkdir(parents=True, exist_ok=True)
     (scratch / 'left.bin').write_bytes(b'x')
-(folder / 'params.json').write_text(json.dumps({'argv': sys.argv}))
+(folder / 'params.json').write_text(json.dumps({'argv': sys.argv, 'executable': sys.executable}))
 metrics = {'is_success': True, 'time_taken': 1.5, 'num_removed': 7}
 (folder / 'metrics.json').write_text(json.dumps(metrics))
 sys.exit(3 if 'fail' in rest else 0)

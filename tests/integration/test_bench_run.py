@@ -14,6 +14,7 @@ import bench_blocks as blocks
 import pytest
 
 from kwdagger.__main__ import main
+from kwdagger.bench.views import reserve_name
 from kwdagger.specs.yaml_text import load_yaml
 
 HERE = 'datasets:\n- {name: sample_data, formats: [{type: parquet, path: data.bin}]}\n'
@@ -269,6 +270,8 @@ def test_one_process_for_each_entry_makes_one_session(run, folder):
     assert {json.loads(line)['node'] for line in plan.read_text().splitlines()} == set(names)
     status = json.loads(run('status', 'results', '--session=ci', '--json').stdout)
     assert status['states']['passed'] == 2
+    report = run('aggregate', 'results').stdout
+    assert all(f'{name}: 1 result in' in report for name in names)
 
 
 def test_a_session_says_why_it_ran_and_where_to_look(run, folder):
@@ -418,3 +421,55 @@ def test_a_session_that_was_cut_short_is_resumed(run, folder):
     record = json.loads((folder / 'results' / 's' / 'benchmark_v2' / 'results.json').read_text())
     assert record['success'] is True
     assert len(list((folder / 'results').glob('*/*_id_*'))) == 2
+
+
+def test_scripts_are_run_by_the_interpreter_in_use_and_others_by_themselves(run, folder):
+    program = folder / 'scripts' / 'measure.sh'
+    program.write_text(
+        '#!/bin/sh\nmkdir -p "$2"\necho {} >"$2/params.json"\necho {} >"$2/metrics.json"\n'
+    )
+    program.chmod(0o755)
+    entries = '- {name: py, script: test_benchmark.py}\n- {name: sh, script: measure.sh}\n'
+    write(folder, config=f'results_dir: results\nentries:\n{entries}')
+    run('bench', 'run', '--config=config.yaml', '--session-name=s')
+    params = folder / 'results' / 's' / 'py' / 'benchmark_results' / 'params.json'
+    assert os.path.samefile(json.loads(params.read_text())['executable'], sys.executable)
+    assert json.loads((folder / 'results/s/sh/results.json').read_text())['success'] is True
+
+
+def test_an_entry_held_against_another_brings_it_along(run, folder):
+    write(
+        folder,
+        config="""
+results_dir: results
+entries:
+- {name: other, script: my_benchmark.py, args: fail}
+- {name: base, script: my_benchmark.py, args: fail}
+- name: new
+  script: my_benchmark.py
+  requirements: [{metric: time_taken, max_regression: 10%, relative_to: base}]
+""",
+    )
+    done = run('bench', 'run', '--config=config.yaml', '--entries=new', '--session-name=s', code=1)
+    assert 'Running base' in done.stdout
+    assert 'Not run: new: waits for base' in done.stdout
+    assert 'other' not in done.stdout
+
+
+def test_two_sessions_of_one_second_have_two_names(tmp_path):
+    names = [reserve_name(str(tmp_path), 'night') for _ in range(3)]
+    assert names == ['night', 'night-2', 'night-3']
+
+
+def test_the_time_that_an_entry_may_take_is_kept(run, folder):
+    (folder / 'scripts' / 'slow.py').write_text(
+        'import subprocess, time\nsubprocess.Popen(["sleep", "300"])\ntime.sleep(300)\n'
+    )
+    entry = '- {name: slow, script: slow.py, timeout_s: 0.5}\n'
+    write(folder, config=f'results_dir: results\nentries:\n{entry}')
+    done = run('bench', 'run', '--config=config.yaml', '--session-name=s', code=1)
+    assert '(timeout)' in done.stdout
+    status = json.loads((folder / 'results' / 's' / 'slow' / 'job_status.json').read_text())
+    assert (status['state'], status['exit_code']) == ('timeout', 124)
+    record = json.loads((folder / 'results' / 's' / 'slow' / 'results.json').read_text())
+    assert record['timed_out'] is True

@@ -1,0 +1,110 @@
+"""Three generations of keys are one configuration; what is wrong is found with its line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kwdagger.bench.entries.model import BenchConfig
+from kwdagger.bench.entries.reading import read_bench
+from kwdagger.bench.sweep import sweep_of
+from kwdagger.specs.configs.loading import merge_texts
+
+ENTRY = 'entries: [{name: a, script: /bin/true, args: --n 3}]\n'
+
+
+def read(text: str, *more: str, **options: Any) -> BenchConfig:
+    texts = [(text, 'one.yaml'), *((other, f'more{n}.yaml') for n, other in enumerate(more))]
+    return read_bench(merge_texts(texts, environ={}), **options)
+
+
+@pytest.mark.parametrize(
+    ('text', 'stem'),
+    [
+        ('results_dir: /r\n', 'nightly-run__%Y'),
+        ('results_path: /r\n', 'benchmark-run__%Y'),
+        ('paths: [{name: results_path, host_path: /r}]\n', 'benchmark-run__%Y'),
+    ],
+)
+def test_the_results_folder_of_each_generation(text: str, stem: str) -> None:
+    config = read(text + ENTRY)
+    assert (config.results_dir, config.problems) == ('/r', ())
+    assert config.session_stem.startswith(stem)
+    assert read(text + ENTRY, is_matrix=True).session_stem == 'nightly-run-%Y%m%d-%H%M%S'
+
+
+def test_a_container_has_its_own_side_of_paths() -> None:
+    text = 'paths: [{name: results_path, host_path: /r}]\n' + ENTRY
+    assert read(text, in_container=True).results_dir == '/MOUNT/r'
+
+
+@pytest.mark.parametrize(
+    ('more', 'field', 'value'),
+    [
+        ('', 'timeout_s', 7200.0),
+        ('default_timeout_s: 60', 'timeout_s', 60.0),
+        ('entries: [{name: a, timeout_s: 30m}]', 'timeout_s', 1800.0),
+        ('delete_scratch: false', 'delete_scratch', False),
+        ('ray: {num_cpus: 4}', 'ray', {'num_cpus': 4}),
+        (
+            'ray: {num_cpus: 4, num_gpus: 1}\nentries: [{name: a, ray: {num_cpus: 500}}]',
+            'ray',
+            {'num_cpus': 500, 'num_gpus': 1},
+        ),
+        ('gpu_stats_recorder: {interval_s: 0}', 'telemetry_interval_s', 0),
+        ('entries: [{name: a, args: --n 4}]', 'params', {'n': 4}),
+    ],
+)
+def test_what_an_entry_says_wins(more: str, field: str, value: object) -> None:
+    config = read('results_dir: /r\n' + ENTRY, more)
+    assert config.problems == ()
+    assert getattr(config.entries[0], field) == value
+
+
+def test_sinks_of_the_first_generation_wait_to_be_chosen() -> None:
+    config = read(
+        'results_dir: /r\nmlflow: {experiment: e}\nslack: {webhook_env: NO_SUCH_VARIABLE}\n' + ENTRY
+    )
+    assert sweep_of(config, config.entries)['sinks'] == [
+        {'name': 'mlflow', 'experiment': 'e', 'enabled': False}
+    ]
+    assert 'NO_SUCH_VARIABLE is not set in one.yaml line 3' in config.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ('text', 'problem'),
+    [
+        (ENTRY, 'the configuration: no results_dir'),
+        ('results_dir: /r\npaths: [{name: results_path, host_path: /q}]', 'say the same; keep one'),
+        ('results_path: /r\npaths: []', "'results_path' stands beside 'paths'"),
+        ('results_dir: /r\nentries: {a: b}', 'entries is a list'),
+        ('results_dir: /r\nentries: [a]', "entries item 1 is a mapping, got 'a'"),
+        ('results_dir: /r\nentries: [{script: /bin/true}]', 'entry 1: it has no name'),
+        ('results_dir: /r\nentries: [{name: a}]', "entry 'a': it has no script"),
+        ('results_dir: /r\nentries: [{name: a.b, script: /bin/true}]', 'may not contain dots'),
+        ('results_dir: /r\nentries: [{name: a, script: /etc/passwd}]', 'not executable'),
+        ('results_dir: /r\nentries: [{name: a, script: /bin/true, args: {}}]', 'args is text'),
+        ('results_dir: /r\nentries: [{name: a, script: /bin/true, gpus: two}]', 'gpus is a number'),
+        ('results_dir: /r\nentries: [{name: a, script: /bin/true, timeout_s: soon}]', 'timeout_s'),
+        (
+            'results_dir: /r\nentries: [{name: a, script: /bin/true, ray: {num_cpu: 3}}]',
+            "unknown key 'num_cpu' (did you mean 'num_cpus'?)",
+        ),
+        (
+            'results_dir: /r\nentries: [{name: a, script: /bin/true, retry_on: timeout}]',
+            'retry_on without retries never matches',
+        ),
+        (
+            'results_dir: /r\nentries:\n- name: a\n  script: /bin/true\n'
+            '  matrix: {n: [1], exclude: [{n: 1}]}\n',
+            'its matrix has no points',
+        ),
+        ('results_dir: /r\ndatasets: [{name: d, formats: [{type: x}]}]', 'needs a type and a path'),
+        ('results_dir: /r\ndelete_scratch: maybe', 'delete_scratch is true or false'),
+    ],
+)
+def test_what_is_wrong_is_one_line_with_its_place(text: str, problem: str) -> None:
+    problems = read(text).problems
+    assert any(problem in line for line in problems), problems
+    assert all('\n' not in line for line in problems)
