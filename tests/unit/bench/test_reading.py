@@ -96,9 +96,8 @@ def test_sinks_of_the_first_generation_wait_to_be_chosen() -> None:
             'retry_on without retries never matches',
         ),
         (
-            'results_dir: /r\nentries:\n- name: a\n  script: /bin/true\n'
-            '  matrix: {n: [1], exclude: [{n: 1}]}\n',
-            'its matrix has no points',
+            'results_dir: /r\nentries:\n- {name: a, script: /bin/true, matrix: {include: [2]}}',
+            "'include' must be a list of mappings",
         ),
         ('results_dir: /r\ndatasets: [{name: d, formats: [{type: x}]}]', 'needs a type and a path'),
         ('results_dir: /r\ndelete_scratch: maybe', 'delete_scratch is true or false'),
