@@ -52,7 +52,15 @@ def recorded_sessions(root: str) -> list[RecordedSession]:
         found.append(RecordedSession(root, name, str(record.get('started_at') or ''), record))
     if not found:
         raise InvalidValue(f'{root!r} holds no session: is it the root_dpath of a schedule call?')
-    return sorted(found, key=lambda one: (one.started_at, one.name))
+    return sorted(found, key=lambda one: (one.started_at, _written_ns(one), one.name))
+
+
+def _written_ns(session: RecordedSession) -> int:
+    """Return when its record was written: it tells sessions of one second apart."""
+    try:
+        return os.stat(session.directory.session_path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def last_passing(text: str) -> int | None:
