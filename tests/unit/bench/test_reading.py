@@ -107,3 +107,10 @@ def test_what_is_wrong_is_one_line_with_its_place(text: str, problem: str) -> No
     problems = read(text).problems
     assert any(problem in line for line in problems), problems
     assert all('\n' not in line for line in problems)
+
+
+def test_the_repository_of_the_configuration_has_a_name() -> None:
+    args = '{name: a, args: "--at {curator_repo_dir}/x"}'
+    config = read('results_dir: /r\n' + ENTRY, f'entries: [{args}]')
+    assert config.problems == ()
+    assert '{curator_repo_dir}' in str(sweep_of(config, config.entries)['pipeline'])

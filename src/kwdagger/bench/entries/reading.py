@@ -30,6 +30,7 @@ TRACKERS = ('mlflow', 'wandb')
 """Sinks whose settings stand at the top in the first generation; ``--sink`` chooses one."""
 
 _NOTICES = 'slack'
+_REPOSITORY = 'curator_repo_dir'
 
 _RESULTS = ('results_dir', 'results_path')
 _OLD_PATHS = ('results_path', 'datasets_path', 'model_weights_path')
@@ -180,7 +181,20 @@ def _paths(top: Fields) -> list[NamedPath]:
             continue
         top.findings.warning(f"{name!r} is the old spelling of an item of 'paths'", (name,))
         paths.append(NamedPath(name, old))
+    if all(path.name != _REPOSITORY for path in paths):
+        folder = _repository(top.findings.config.tree.source)
+        paths.append(NamedPath(_REPOSITORY, folder, folder))
     return paths
+
+
+def _repository(file: str) -> str:
+    """Return the repository in which a file lies; its own folder where it lies in none."""
+    own = above = os.path.dirname(os.path.abspath(file))
+    while not os.path.exists(os.path.join(above, '.git')):
+        if above == os.path.dirname(above):
+            return own
+        above = os.path.dirname(above)
+    return above
 
 
 def _results(top: Fields, paths: Iterable[NamedPath], in_container: bool) -> tuple[str, str]:
