@@ -141,7 +141,9 @@ class EventLog:
             dumps = json.JSONEncoder(ensure_ascii=False, separators=(',', ':')).encode
             text = ''.join(f'{dumps(line)}\n' for line in lines)
             content = text.encode('utf-8', 'surrogateescape')
-            os.write(file, content)
+            rest = content
+            while rest:
+                rest = rest[os.write(file, rest) :]
             self._take(content)
 
     def _head(self) -> dict[str, Any]:

@@ -116,6 +116,8 @@ class Delivery:
         self._unflushed = []
 
     def _tell(self, event: Event, end: int, last: bool) -> float | None:
+        if end in self._unflushed:  # the end of the session, of which the flush failed
+            return self._closed(last)
         try:
             self._call(event)
         except UserError as error:
@@ -245,8 +247,9 @@ class Delivery:
         self._rewind()
 
     def _miss(self, ends: list[int]) -> None:
+        """Go on past some events, and past those before them that are not passed on yet."""
         state = self._state
-        state.missed = sorted({*state.missed, *ends})
+        state.missed = sorted({*state.missed, *ends, *self._unflushed})
         state.offset = max(state.offset, *ends)
         self._unflushed = [end for end in self._unflushed if end not in ends]
         write_state(self._path, state)

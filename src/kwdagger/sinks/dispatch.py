@@ -62,7 +62,8 @@ class Served:
         now = datetime.now(timezone.utc).isoformat(timespec='microseconds')
         path = os.path.join(self.session.journal_dir, f'{os.uname().nodename}-{os.getpid()}.jsonl')
         if not left:
-            append_event(path, {'event': CALL_FINISHED, 'time': now, 'exit_code': exit_code})
+            with contextlib.suppress(OSError):  # a full disk: the records say enough
+                append_event(path, {'event': CALL_FINISHED, 'time': now, 'exit_code': exit_code})
         self.word = LEFT if left else OVER
 
 
@@ -72,8 +73,11 @@ def served(session: SessionDirectory, specs: Sequence[SinkSpec]) -> Iterator[Ser
 
     What happens to a sink raises nothing here; `Served.reports` tells of it afterwards.
     """
-    write_specs(session, specs)
-    sinks = Served(session, specs, {spec.name: start_courier(session, spec) for spec in specs})
+    sinks = Served(session, specs, {})
+    with contextlib.suppress(OSError):  # too many processes, a full disk: a replay may do it
+        write_specs(session, specs)
+        for spec in specs:
+            sinks.processes[spec.name] = start_courier(session, spec)
     try:
         yield sinks
     finally:
@@ -113,7 +117,8 @@ def _settle(sinks: Served) -> None:
         for process in sinks.processes.values():
             _tell(process, sinks.word)
         for spec in sinks.specs:
-            wait_for(sinks.processes[spec.name], start + spec.wait_seconds)
+            if spec.name in sinks.processes:
+                wait_for(sinks.processes[spec.name], start + spec.wait_seconds)
     finally:
         end_all(sinks.processes.values())
 
