@@ -58,12 +58,33 @@ def _faults(requirement: Mapping[str, Any], value: Any, history: History) -> lis
         return faults
     if not _is_number(value):
         return [*faults, f'{_shown(value)} is not a number']
-    least, most, _ = bounds
+    least, most, limit = bounds
     if least is not None and not value >= least:
         faults.append(f'{_shown(value)} is below min_value {_shown(least)}')
     if most is not None and not value <= most:
         faults.append(f'{_shown(value)} is above max_value {_shown(most)}')
+    if limit is not None:
+        faults += _regression(requirement, value, history)
     return faults
+
+
+def _regression(requirement: Mapping[str, Any], value: float, history: History) -> list[str]:
+    """A rate, or what has a least value, is worse when it is lower; all else when it is higher."""
+    from kwdagger.analysis.comparing.directions import objective_by_name
+    from kwdagger.analysis.comparing.regression import max_regression
+    from kwdagger.analysis.objectives import MAXIMIZE, MINIMIZE
+
+    metric, entry = str(requirement['metric']), requirement.get('relative_to')
+    values = history(metric, entry)
+    if entry is not None and not any(map(math.isfinite, values)):
+        return [f'entry {entry!r}, which it is relative to, has no such metric']
+    grows = requirement.get('min_value') is not None or objective_by_name(metric) == MAXIMIZE
+    fault = max_regression(
+        value, values, requirement['max_regression'], MAXIMIZE if grows else MINIMIZE
+    )
+    if fault is None:
+        return []
+    return [f'relative to {entry!r}: {fault}' if entry else fault]
 
 
 def _is_number(value: Any) -> bool:

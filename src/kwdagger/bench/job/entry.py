@@ -7,25 +7,22 @@ import errno
 import os
 import shlex
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from kwdagger.analysis.requirements import unmet
 from kwdagger.bench.job.files import JobFiles
-from kwdagger.bench.job.proc import read_stat
-from kwdagger.bench.job.program_results import marks, read_program_results
-from kwdagger.bench.job.tee import Tee
-from kwdagger.bench.job.telemetry import Telemetry, utc_time
-from kwdagger.bench.job.verdict import TIMEOUT_EXIT_CODE, Verdict, last_traceback
-from kwdagger.bench.job.watch import Ended, Watch
+from kwdagger.bench.job.measuring import measure, note_stop
+from kwdagger.bench.job.program_results import TASKS_NAME, is_new, marks, read_program_results
+from kwdagger.bench.job.session_environment import capture_once, session_of
+from kwdagger.bench.job.verdict import Verdict, last_traceback
+from kwdagger.bench.job.watch import Watch
 from kwdagger.bench.job_spec import JobSpec
 
-OUTPUT_SECONDS = 2.0
-"""How long output may still come once the program has ended."""
+if TYPE_CHECKING:
+    from kwdagger.bench.job.program_results import Mark
 
-_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
-_LIMIT_SLACK_SECONDS = 1.0
-_CLEARED_IN_VAIN = 'scratch could not be removed: {}'
+_TASKS_SECONDS = 120.0
 
 
 def run_entry(spec: JobSpec, command: Sequence[str]) -> int:
@@ -47,22 +44,26 @@ def run_entry(spec: JobSpec, command: Sequence[str]) -> int:
         stdouterr_file=files.both_path,
     )
     try:
-        with _scratch(spec, files, verdict):
-            code = _measured(spec, command, files, watch, verdict)
+        if session := session_of(spec.run_dir):
+            verdict.session = session.name
+            capture_once(session, files, watch)
+        with _folders(spec, files, verdict):
+            _judge(spec, command, files, watch, verdict)
     except Exception as error:  # whatever it was, the record says so
         import traceback
 
-        verdict.fail(f'the helper failed: {error}')
+        verdict.fail(f'{type(error).__name__}: {error}')
         verdict.traceback = traceback.format_exc()
-        code = 1
+        if watch.stopped_by is not None:
+            note_stop(spec, watch, verdict)
     verdict.write(files)
     for line in (*verdict.warnings, *([verdict.error] if verdict.error else ())):
         sys.stderr.write(f'{spec.name}: {line}\n')
-    return code
+    return 0 if verdict.success else verdict.exit_code or 1
 
 
 @contextlib.contextmanager
-def _scratch(spec: JobSpec, files: JobFiles, verdict: Verdict) -> Iterator[None]:
+def _folders(spec: JobSpec, files: JobFiles, verdict: Verdict) -> Iterator[None]:
     """Give the program its folders; the one for scratch goes afterwards, if that is asked."""
     os.makedirs(files.scratch_dir, exist_ok=True)
     if spec.results_path:
@@ -85,97 +86,83 @@ def _remove(folder: str, verdict: Verdict) -> None:
         try:
             shutil.rmtree(folder)
         except OSError as problem:
-            verdict.warnings.append(_CLEARED_IN_VAIN.format(problem))
+            verdict.warnings.append(f'scratch could not be removed: {problem}')
 
 
-def _measured(
+def _judge(
     spec: JobSpec, command: Sequence[str], files: JobFiles, watch: Watch, verdict: Verdict
-) -> int:
+) -> None:
+    """Run the program, read what it left, hold that against the requirements."""
     before = marks(spec.results_path) if spec.results_path else {}
-    environment = {'PYTHONUNBUFFERED': '1', **os.environ}
-    ended = _run(spec, command, files, watch, verdict, environment)
-    if spec.results_path and ended is not None:
-        results = read_program_results(spec.results_path, before)
-        verdict.params |= results.params
-        verdict.metrics = {**verdict.metrics, **results.metrics}
-        verdict.warnings += results.warnings
-        if verdict.success:
-            for fault in results.faults:
-                verdict.fail(fault)
+    with _surroundings(spec, files, watch, verdict) as environment:
+        started = measure(spec, command, environment, files, watch, verdict)
+    if started and spec.results_path:
+        _read(spec.results_path, before, verdict)
+        if spec.read_tasks and is_new(spec.results_path, TASKS_NAME, before):
+            _read_tasks(spec.results_path, files, watch, verdict)
     if verdict.success:
-        verdict.requirements_not_met = unmet(spec.requirements, verdict.metrics, verdict.record())
+        verdict.requirements_not_met = _unmet(spec, verdict)
         for metric, reason in verdict.requirements_not_met.items():
             verdict.fail(f'requirement not met: {metric} {reason}')
-    elif ended is not None and verdict.traceback is None:
+    elif started:
         verdict.traceback = last_traceback(files.stderr_path)
-    return 0 if verdict.success else verdict.exit_code or 1
 
 
-def _run(
-    spec: JobSpec,
-    command: Sequence[str],
-    files: JobFiles,
-    watch: Watch,
-    verdict: Verdict,
-    environment: dict[str, str],
-) -> Ended | None:
-    """Run the program and note how it ended; None if it could not be started."""
-    tee = Tee(files)
-    verdict.exec_started_at = utc_time(time.time())
-    begun = time.monotonic()
+@contextlib.contextmanager
+def _surroundings(
+    spec: JobSpec, files: JobFiles, watch: Watch, verdict: Verdict
+) -> Iterator[Mapping[str, str]]:
+    """Give the environment of the program: with a cluster of its own, if it asks for one."""
+    environment = {'PYTHONUNBUFFERED': '1', **os.environ}
+    if spec.ray is None:
+        yield environment
+        return
+    from kwdagger.bench.job.ray_cluster import ray_cluster
+
+    with ray_cluster(spec.ray, files, watch) as cluster:
+        verdict.ray_cluster_data = cluster.record
+        yield {**environment, **cluster.environment}
+
+
+def _read(folder: str, before: Mapping[str, Mark], verdict: Verdict) -> None:
+    results = read_program_results(folder, before)
+    verdict.params |= results.params
+    verdict.metrics |= results.metrics
+    verdict.warnings += results.warnings
+    if verdict.success:
+        for fault in results.faults:
+            verdict.fail(fault)
+
+
+def _read_tasks(folder: str, files: JobFiles, watch: Watch, verdict: Verdict) -> None:
+    """Have the pickle read by another process; what it does there does not reach us."""
+    import json
+
+    out = f'{files.results_path}.tasks'
+    module = 'kwdagger.bench.job.tasks'
+    command = [sys.executable, '-m', module, os.path.join(folder, TASKS_NAME), out]
+    pid = watch.start(command, os.environ, {1: 2})
+    ended = watch.wait(pid, _TASKS_SECONDS)
+    if ended is None:
+        os.kill(pid, 9)
+        ended = watch.wait(pid)
     try:
-        pid = watch.start(command, environment, tee.outputs)
-    except OSError as error:
-        tee.begin()
-        tee.finish(OUTPUT_SECONDS)
-        verdict.exit_code = _NOT_FOUND if error.errno == errno.ENOENT else _NOT_EXECUTABLE
-        verdict.fail(f'the command could not be started: {command[0]}: {error.strerror}')
-        return None
-    tee.begin()
-    telemetry = None
-    if spec.telemetry_interval_s > 0:
-        telemetry = Telemetry(files.telemetry_path, spec.telemetry_interval_s)
-    ended = watch.wait(pid, tick=telemetry.sample if telemetry else None)
-    assert ended is not None  # no limit was given
-    verdict.exec_time_s = round(time.monotonic() - begun, 6)
-    if tee.finish(OUTPUT_SECONDS):
-        verdict.warnings.append(
-            'a process that the program started still holds its output; '
-            'what it writes from now on is lost'
-        )
-    verdict.warnings += tee.problems
-    if telemetry:
-        verdict.metrics |= telemetry.summary(
-            ended.cpu_seconds, ended.max_rss_bytes, verdict.exec_time_s
-        )
-    _note_ending(spec, watch, ended, verdict)
-    return ended
+        with open(out, encoding='utf-8') as file:
+            found = json.load(file)
+        os.unlink(out)
+    except (OSError, ValueError):
+        code = ended.exit_code if ended else None
+        verdict.warnings.append(f'{TASKS_NAME} could not be read (exit code {code})')
+        return
+    verdict.metrics = {**found['metrics'], **verdict.metrics}
+    verdict.tasks = found['tasks']
 
 
-def _note_ending(spec: JobSpec, watch: Watch, ended: Ended, verdict: Verdict) -> None:
-    verdict.exit_code = ended.exit_code
-    if watch.stopped_by is not None:
-        if spec.timeout_s is not None and _seconds_since_start() >= spec.timeout_s:
-            verdict.state, verdict.timed_out = 'timeout', True
-            verdict.exit_code = TIMEOUT_EXIT_CODE
-            verdict.fail(f'timed out after {spec.timeout_s:g} s')
-        else:
-            verdict.state, verdict.exit_code = 'cancelled', 128 + watch.stopped_by
-            verdict.fail(f'stopped by signal {watch.stopped_by}')
-    elif ended.exit_code:
-        verdict.fail(f'the program ended with exit code {ended.exit_code}')
-    else:
-        verdict.success, verdict.state = True, 'passed'
+def _unmet(spec: JobSpec, verdict: Verdict) -> dict[str, str]:
+    record = {'exec_time_s': verdict.exec_time_s, 'exit_code': verdict.exit_code}
+    if any(item.get('max_regression') is not None for item in spec.requirements):
+        from kwdagger.bench.job.earlier import EarlierResults
 
-
-def _seconds_since_start() -> float:
-    """Return for how long the process group of the run script has been there, rounded up.
-
-    The run script keeps the limit; this tells its stop from one that a user asked for.
-    """
-    leader = read_stat(os.getpgrp()) or read_stat(os.getpid())
-    if leader is None:
-        return 0.0
-    with open('/proc/uptime', encoding='ascii') as file:
-        uptime = float(file.read().split()[0])
-    return uptime - leader.start_seconds + _LIMIT_SLACK_SECONDS
+        earlier = EarlierResults(spec.run_dir).values
+        return unmet(spec.requirements, verdict.metrics, record, earlier)
+    return unmet(spec.requirements, verdict.metrics, record)

@@ -57,9 +57,9 @@ class JobFiles:
         return f'{self.run_dir}/artifacts'
 
     @property
-    def ray_dir(self) -> str:
+    def ray_logs_dir(self) -> str:
         """Logs of the entry's own Ray cluster."""
-        return f'{self.run_dir}/ray_cluster'
+        return f'{self.run_dir}/ray_logs'
 
     @property
     def ray_log_path(self) -> str:

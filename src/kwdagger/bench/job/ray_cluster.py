@@ -1,0 +1,222 @@
+"""A Ray cluster of the entry's own: started by the ``ray`` of the environment, always stopped.
+
+``ray start --block`` stays our child and in our process group with all that it starts, so that
+the run script ends it too, should we be killed. ``ray stop`` is never used: it stops every
+cluster of the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kwdagger.bench.job.files import JobFiles
+from kwdagger.bench.job.watch import Ended, Watch
+
+ATTEMPTS = 5
+ADDRESS = 'RAY_ADDRESS'
+_MARK = 'KWDAGGER_RAY_CLUSTER'
+_STARTED = b'Ray runtime started'
+_START_SECONDS = 90.0
+_STOP_SECONDS = 8.0
+_HURRIED_SECONDS = 1.0
+_LOOK_SECONDS = 0.05
+_LOOPBACK = '127.0.0.1'
+
+
+class RayError(RuntimeError):
+    """The cluster could not be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster that runs. `environment` is what the program needs to reach it."""
+
+    environment: Mapping[str, str]
+    record: Mapping[str, Any]
+
+
+@contextlib.contextmanager
+def ray_cluster(settings: Mapping[str, Any], files: JobFiles, watch: Watch) -> Iterator[Cluster]:
+    """Start a cluster, stop it at the end whatever happened, keep its logs.
+
+    Args:
+        settings: ``num_cpus``, ``num_gpus``, ``object_store_size`` (bytes, a share of the
+            memory, or ``default``) and ``enable_object_spilling``. The numbers are logical.
+
+    Raises:
+        RayError: it did not start, five times.
+    """
+    import tempfile
+
+    # Sockets below it have names of at most 107 bytes.
+    folder = tempfile.mkdtemp(prefix='kwr-', dir='/tmp')
+    mark = secrets.token_hex(16)
+    try:
+        yield _start(settings, files, watch, folder, mark)
+    finally:
+        _stop(mark, watch)
+        _keep_logs(folder, files.ray_logs_dir)
+
+
+def _start(
+    settings: Mapping[str, Any], files: JobFiles, watch: Watch, folder: str, mark: str
+) -> Cluster:
+    problem = ''
+    for attempt in range(1, ATTEMPTS + 1):
+        port = _free_port()
+        log_path = files.ray_log_path if attempt == 1 else f'{files.ray_log_path}.{attempt}'
+        shared = {
+            'RAY_AUTH_MODE': 'token',
+            'RAY_AUTH_TOKEN': secrets.token_hex(32),
+            'RAY_USAGE_STATS_ENABLED': '0',
+        }
+        command = _command(settings, port, folder)
+        begun = time.monotonic()
+        environment = {**_outside(), **shared, _MARK: mark}
+        try:
+            problem = _try_start(command, environment, log_path, watch)
+        except OSError as error:
+            raise RayError(f'Ray cannot be started: {command[0]}: {error.strerror}') from None
+        if not problem:
+            address = f'{_LOOPBACK}:{port}'
+            record = {
+                'address': address,
+                'attempts': attempt,
+                'start_seconds': round(time.monotonic() - begun, 3),
+                **{key: settings[key] for key in settings if settings[key] is not None},
+            }
+            return Cluster({**shared, ADDRESS: address}, record)
+        _stop(mark, watch)
+        if watch.stopped_by is not None:
+            break
+    raise RayError(f'Ray did not start in {attempt} attempts: {problem}; see {files.ray_log_path}')
+
+
+def _outside() -> dict[str, str]:
+    return {key: text for key, text in os.environ.items() if key != ADDRESS}
+
+
+def _command(settings: Mapping[str, Any], port: int, folder: str) -> list[str]:
+    command = [
+        'ray',
+        'start',
+        '--head',
+        '--block',
+        f'--port={port}',
+        f'--node-ip-address={_LOOPBACK}',
+        '--include-dashboard=false',
+        f'--temp-dir={folder}',
+    ]
+    for key, option in (('num_cpus', '--num-cpus'), ('num_gpus', '--num-gpus')):
+        if settings.get(key) is not None:
+            command.append(f'{option}={int(settings[key])}')
+    if size := _store_bytes(settings.get('object_store_size')):
+        command.append(f'--object-store-memory={size}')
+    if settings.get('enable_object_spilling'):
+        command.append(f'--object-spilling-directory={folder}/spilled')
+    return command
+
+
+def _store_bytes(size: Any) -> int | None:
+    """Return bytes; a number up to 1 is a share of the memory that we may use."""
+    if size is None or size == 'default':
+        return None
+    if float(size) > 1:
+        return int(size)
+    from kwdagger.bench.job.machine import memory_limit_bytes
+
+    return int(float(size) * memory_limit_bytes())
+
+
+def _try_start(
+    command: list[str], environment: Mapping[str, str], log_path: str, watch: Watch
+) -> str:
+    """Return why it did not come up; empty if it did."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    log = os.open(log_path, flags, 0o666)
+    try:
+        pid = watch.start(command, environment, {1: log, 2: log})
+    finally:
+        os.close(log)
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        ended: Ended | None = watch.wait(pid, _LOOK_SECONDS)
+        if ended is not None:
+            return f'exit code {ended.exit_code}'
+        if watch.stopped_by is not None:
+            return f'stopped by signal {watch.stopped_by}'
+        with open(log_path, 'rb') as file:
+            if _STARTED in file.read():
+                return ''
+    return f'not up after {_START_SECONDS:g} s'
+
+
+def _stop(mark: str, watch: Watch) -> None:
+    """End every process of the cluster: TERM, then KILL; soon, if we are to end ourselves."""
+    grace = _STOP_SECONDS if watch.stopped_by is None else _HURRIED_SECONDS
+    deadline = time.monotonic() + grace
+    told: set[int] = set()
+    while pids := _marked(mark):
+        late = time.monotonic() >= deadline
+        for pid in pids:
+            if late or pid not in told:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+        told.update(pids)
+        _reap(pids)
+        time.sleep(_LOOK_SECONDS)
+        if late and time.monotonic() >= deadline + _STOP_SECONDS:
+            return
+
+
+def _reap(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def _marked(mark: str) -> list[int]:
+    """Return the processes whose environment bears our mark: Ray's, and what its workers began."""
+    wanted = f'{_MARK}={mark}'.encode()
+    found = []
+    for name in os.listdir('/proc'):
+        if not name.isdecimal():
+            continue
+        with contextlib.suppress(OSError), open(f'/proc/{name}/environ', 'rb') as file:
+            if wanted in file.read().split(b'\0'):
+                found.append(int(name))
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as server:
+        server.bind((_LOOPBACK, 0))
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _keep_logs(folder: str, kept_dir: str) -> None:
+    """Copy the logs of Ray's sessions, no sockets and no runtime environments; remove the rest."""
+    import shutil
+
+    for name in sorted(os.listdir(folder)):
+        logs = os.path.join(folder, name, 'logs')
+        if os.path.islink(os.path.join(folder, name)) or not os.path.isdir(logs):
+            continue
+        for place, _, files in os.walk(logs):
+            target = os.path.join(kept_dir, name, 'logs', os.path.relpath(place, logs))
+            os.makedirs(target, exist_ok=True)
+            for file in files:
+                source = os.path.join(place, file)
+                if os.path.isfile(source):
+                    with contextlib.suppress(OSError):
+                        shutil.copyfile(source, os.path.join(target, file))
+    shutil.rmtree(folder, ignore_errors=True)
