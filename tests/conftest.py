@@ -22,6 +22,8 @@ def pytest_runtest_setup(item):
         pytest.skip('kubectl is not installed')
     if item.get_closest_marker('hey') is not None and shutil.which('hey') is None:
         pytest.skip('hey is not installed')
+    if item.get_closest_marker('ray') is not None and find_spec('ray') is None:
+        pytest.skip('the package ray is not installed')
     if item.get_closest_marker('hyperqueue') is not None and find_spec('hyperqueue') is None:
         pytest.skip('the package hyperqueue is not installed')
     if item.get_closest_marker('real_llm') is not None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kwdagger.bench.job.files import JobFiles
+from kwdagger.bench.job.proc import read_stat
 from kwdagger.bench.job.watch import Ended, Watch
 
 ATTEMPTS = 5
@@ -25,6 +26,7 @@ ADDRESS = 'RAY_ADDRESS'
 _MARK = 'KWDAGGER_RAY_CLUSTER'
 _STARTED = b'Ray runtime started'
 _START_SECONDS = 90.0
+_ORDERLY_SECONDS = 4.0
 _STOP_SECONDS = 8.0
 _HURRIED_SECONDS = 1.0
 _LOOK_SECONDS = 0.05
@@ -160,21 +162,33 @@ def _try_start(
 
 
 def _stop(mark: str, watch: Watch) -> None:
-    """End every process of the cluster: TERM, then KILL; soon, if we are to end ourselves."""
-    grace = _STOP_SECONDS if watch.stopped_by is None else _HURRIED_SECONDS
-    deadline = time.monotonic() + grace
+    """End every process of the cluster.
+
+    ``ray start`` ends the others in order if it alone is told to. What is left after some
+    seconds is told too, then killed; at once, if we are to end ourselves.
+    """
+    begun = time.monotonic()
+    hurried = watch.stopped_by is not None
     told: set[int] = set()
     while pids := _marked(mark):
-        late = time.monotonic() >= deadline
-        for pid in pids:
+        waited = time.monotonic() - begun
+        late = waited >= (_HURRIED_SECONDS if hurried else _STOP_SECONDS)
+        own = [pid for pid in pids if _is_our_child(pid)]
+        in_order = own and not hurried and waited < _ORDERLY_SECONDS
+        for pid in own if in_order else pids:
             if late or pid not in told:
+                told.add(pid)
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
-        told.update(pids)
         _reap(pids)
-        time.sleep(_LOOK_SECONDS)
-        if late and time.monotonic() >= deadline + _STOP_SECONDS:
+        if waited >= _STOP_SECONDS + _HURRIED_SECONDS:
             return
+        time.sleep(_LOOK_SECONDS)
+
+
+def _is_our_child(pid: int) -> bool:
+    stat = read_stat(pid)
+    return stat is not None and stat.parent == os.getpid()
 
 
 def _reap(pids: list[int]) -> None:
