@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kwdagger.errors import InvalidType, InvalidValue, UnknownName, did_you_mean
-from kwdagger.values import Value
+
+if TYPE_CHECKING:
+    from kwdagger.values import Value
 
 KINDS = ('entry', 'data_setup')
 

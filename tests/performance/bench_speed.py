@@ -1,0 +1,89 @@
+"""Time what the helper of benchmark entries adds to a program, and what telemetry costs.
+
+    python tests/performance/bench_speed.py           # 40 starts
+    python tests/performance/bench_speed.py --quick   # 10 starts
+
+A program that does nothing is started by bash alone and by the helper, in turns; the medians
+differ by the helper's overhead. Beside it stands what Python takes to do nothing. Telemetry is
+charged with the CPU time of its samples, at one a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from kwdagger.bench.job.telemetry import Telemetry
+from kwdagger.bench.job_spec import JobSpec
+
+OVERHEAD_MS, TELEMETRY_PERCENT = 90.0, 1.0
+SAMPLES = 50
+
+
+def milliseconds(command: Sequence[str]) -> float:
+    """Run a command; return how long it took."""
+    begun = time.perf_counter()
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    return (time.perf_counter() - begun) * 1000
+
+
+def overhead(starts: int, folder: Path) -> dict[str, float]:
+    """Return the median milliseconds of a start without and with the helper, and of Python."""
+    program = ['bash', '-c', ':']
+    spec = JobSpec(name='nothing', run_dir=str(folder)).to_text()
+    commands = {
+        'bash alone': program,
+        'Python doing nothing': [sys.executable, '-c', 'pass'],
+        'bash below the helper': [sys.executable, '-m', 'kwdagger.bench.job', spec, '--', *program],
+    }
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(starts):
+        for name, command in commands.items():
+            times[name].append(milliseconds(command))
+    return {name: median(values) for name, values in times.items()}
+
+
+def telemetry_milliseconds(folder: Path) -> float:
+    """Return the CPU time of one sample of a program with three processes."""
+    with subprocess.Popen(
+        ['bash', '-c', '(read) <&0 & (read) <&0 & read'], stdin=subprocess.PIPE
+    ) as program:
+        telemetry = Telemetry(str(folder / 'telemetry.csv'), 1.0)
+        telemetry.sample()
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        for _ in range(SAMPLES):
+            telemetry.sample()
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        telemetry.summary(0.0, 0, 0.0)
+        program.communicate()
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return used * 1000 / SAMPLES
+
+
+def main() -> int:
+    """Print the figures; return 1 if one misses its mark by far."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--quick', action='store_true', help='ten starts')
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found = overhead(10 if options.quick else 40, folder)
+        sample = telemetry_milliseconds(folder)
+    for what, took in found.items():
+        print(f'{what:<32}{took:8.1f} ms')
+    added = found['bash below the helper'] - found['bash alone']
+    percent = sample / 10
+    print(f'{"helper overhead":<32}{added:8.1f} ms   to reach: under {OVERHEAD_MS:g}')
+    print(f'{"telemetry at 1 Hz":<32}{percent:8.2f} %    to reach: under {TELEMETRY_PERCENT:g}')
+    return int(percent > 3 * TELEMETRY_PERCENT or added > 5 * OVERHEAD_MS)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
