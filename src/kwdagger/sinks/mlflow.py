@@ -12,6 +12,7 @@ from kwdagger.sessions.events import Event
 from kwdagger.sinks.mlflow_content import (
     JOB_TAG,
     KEY_TAG,
+    TOLD_TAG,
     job_content,
     milliseconds,
     session_content,
@@ -97,12 +98,17 @@ class MlflowSink:
     def _finish(self, result: JobResult, start: Event | None) -> None:
         started = start.at if start is not None else result.started_at or result.at
         content = job_content(result, self._with_files)
-        run = self._run(result.job, result.name, started)
-        self._store.finish(run, content, told_mark(result))
+        told = told_mark(result)
+        run = self._run(result.job, result.name, started, {**content.tags, TOLD_TAG: told})
+        self._store.finish(run, content, told)
 
-    def _run(self, job: str, name: str, started_at: str) -> StoredRun:
+    def _run(
+        self, job: str, name: str, started_at: str, more: Mapping[str, str] | None = None
+    ) -> StoredRun:
+        """Return a job's run; one that is begun now has more tags at once, in the same call."""
         if job not in self._runs:
             tags = {
+                **(more or {}),
                 KEY_TAG: self._key,
                 JOB_TAG: job,
                 'kwdagger.session': self._session.name,

@@ -30,8 +30,8 @@ class StoredRun:
 
     run_id: str
     status: str = _RUNNING
-    told: str = ''
     params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 class MlflowStore:
@@ -92,14 +92,14 @@ class MlflowStore:
             run = self._client.create_run(
                 self.experiment_id, start_time=started_ms, tags=dict(tags), run_name=name
             )
-        return StoredRun(run.info.run_id)
+        return StoredRun(run.info.run_id, tags={**tags, 'mlflow.runName': name})
 
     def finish(self, run: StoredRun, content: RunContent, told: str) -> None:
         """Write what a run came to, and that it ended; nothing if the store has that already.
 
         Metrics of one attempt have its end as their time, so that the same ones are one point.
         """
-        if run.told == told and run.status != _RUNNING:
+        if run.tags.get(TOLD_TAG) == told and run.status != _RUNNING:
             return
         with _translated():
             if run.status != _RUNNING:
@@ -110,8 +110,7 @@ class MlflowStore:
                 with contextlib.suppress(FileNotFoundError):  # moved aside by a later attempt
                     self._client.log_artifact(run.run_id, path)
             self._client.set_terminated(run.run_id, content.status, content.ended_ms)
-        run.status, run.told = content.status, told
-        run.params.update(content.params)
+        run.status = content.status
 
     def _write(self, run: StoredRun, content: RunContent, told: str) -> None:
         from mlflow.entities import Metric, Param, RunTag
@@ -122,7 +121,8 @@ class MlflowStore:
             for key, text in content.params.items()
             if run.params.get(key, text) != text  # MLflow never changes a parameter
         }
-        tags = {**content.tags, **changed, 'mlflow.runName': content.name, TOLD_TAG: told}
+        asked = {**content.tags, **changed, 'mlflow.runName': content.name, TOLD_TAG: told}
+        tags = {key: text for key, text in asked.items() if run.tags.get(key) != text}
         at, step = content.ended_ms, content.step
         rows: dict[str, list[Any]] = {
             'metrics': [Metric(key, item, at, step) for key, item in content.metrics.items()],
@@ -131,6 +131,8 @@ class MlflowStore:
         }
         for batch in _batches(rows):
             self._client.log_batch(run.run_id, **batch, synchronous=True)
+        run.params.update(fresh)
+        run.tags.update(tags)
 
 
 def _batches(rows: Mapping[str, list[Any]]) -> Iterator[dict[str, list[Any]]]:
@@ -144,8 +146,7 @@ def _batches(rows: Mapping[str, list[Any]]) -> Iterator[dict[str, list[Any]]]:
 
 
 def _stored(run: Any) -> StoredRun:
-    tags = run.data.tags
-    return StoredRun(run.info.run_id, run.info.status, tags.get(TOLD_TAG, ''), run.data.params)
+    return StoredRun(run.info.run_id, run.info.status, run.data.params, run.data.tags)
 
 
 @contextmanager
