@@ -30,7 +30,7 @@ pipeline:
 matrix:
   one.x: [1, 2, 3]
 sinks:
-  - {name: up, class: wandb, project: nightly, dir: up}
+  - {name: up, class: wandb, project: nightly, dir: up, wait_seconds: 90}
   - {name: down, class: wandb, project: nightly, dir: away/down}
 """
 

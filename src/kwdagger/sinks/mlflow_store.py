@@ -160,7 +160,7 @@ def _translated() -> Iterator[None]:
     except OperationalError as error:
         raise RetryLater(f'the store of MLflow: {error.orig}') from error
     except MlflowException as error:
-        status = int(error.get_http_status_code())  # type: ignore[no-untyped-call]
+        status = int(error.get_http_status_code())
         reason = str(error).partition('\n')[0]
         unreached = 'API request to' in reason and 'failed with exception' in reason
         if unreached or error.error_code in _PASSING or status in (429, 502, 503, 504):

@@ -99,7 +99,8 @@ class WandbSink:
         import wandb
         from wandb.errors import AuthenticationError, CommError, UsageError
 
-        run = None
+        run: Any = None
+        mode: Any = self._mode
         try:
             run = wandb.init(
                 id=run_id(self._session, job),
@@ -108,7 +109,7 @@ class WandbSink:
                 job_type=kind,
                 project=self._project,
                 entity=self._entity,
-                mode=self._mode,  # type: ignore[arg-type]
+                mode=mode,
                 dir=self._folder,
                 config=plain_json(configuration),
                 resume='allow' if self._mode == 'online' else None,
