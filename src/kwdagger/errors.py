@@ -6,7 +6,6 @@ code 2; a library caller catches it as the built-in exception it also is.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -47,5 +46,7 @@ class NotCompilable(UserError, RuntimeError):
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the nearest choice, or an empty string."""
+    import difflib
+
     nearest = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
     return f' (did you mean {nearest[0]!r}?)' if nearest else ''

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from urllib.parse import quote
 
 SCRIPT_NAME = 'invoke.sh'
 MANIFEST_NAME = 'job_config.json'
@@ -149,6 +148,12 @@ def state_index_path(root: str) -> str:
     return os.path.join(root, _SCHEDULE_NAME, 'state_index.json')
 
 
+def _file_name(sink: str) -> str:
+    from urllib.parse import quote
+
+    return quote(sink, safe='')
+
+
 def is_inner_name(name: str) -> bool:
     """Whether a folder of that name under a root holds no run directories."""
     return name == _SCHEDULE_NAME or name.startswith('.')
@@ -213,19 +218,19 @@ class SessionDirectory:
 
     def sink_path(self, name: str) -> str:
         """How far one sink has read."""
-        return f'{self.path}/sinks/{quote(name, safe="")}.json'
+        return f'{self.path}/sinks/{_file_name(name)}.json'
 
     def sink_log_path(self, name: str) -> str:
         """What one sink printed, and where it raised."""
-        return f'{self.path}/sinks/{quote(name, safe="")}.log'
+        return f'{self.path}/sinks/{_file_name(name)}.log'
 
     def sink_posts_path(self, name: str) -> str:
         """Which messages one sink has posted."""
-        return f'{self.path}/sinks/{quote(name, safe="")}.posts.jsonl'
+        return f'{self.path}/sinks/{_file_name(name)}.posts.jsonl'
 
     def sink_lock_path(self, name: str) -> str:
         """Held by the process that serves one sink."""
-        return f'{self.path}/sinks/.{quote(name, safe="")}.lock'
+        return f'{self.path}/sinks/.{_file_name(name)}.lock'
 
     @property
     def environment_path(self) -> str:
