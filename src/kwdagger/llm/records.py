@@ -41,9 +41,9 @@ ERROR_CLASSES = (
     'reset_failed',
 )
 """What a request that is not ok can be; `connect` was not sent, `disconnected` was sent and lost
-its connection before an answer began, `stream_truncated` within the answer; `incomplete` was unfinished when the drain time was
-over, `dropped` was never sent because the cap on requests in flight was reached, `reset_failed`
-because the server could not be brought to a cold start."""
+its connection before an answer began, `stream_truncated` within the answer; `incomplete` was
+unfinished when the drain time was over, `dropped` was never sent because the cap on requests in
+flight was reached, `reset_failed` because the server could not be brought to a cold start."""
 
 _SCHEMA = 1
 
