@@ -9,7 +9,13 @@ from requests.adapters import BaseAdapter
 
 from kwdagger.errors import UserError
 from kwdagger.llm.engine.model_entries import full_name
-from kwdagger.llm.engine.ollama_api import ModelMissing, OllamaApi, ServerError, require_model
+from kwdagger.llm.engine.ollama_api import (
+    ModelMissing,
+    OllamaApi,
+    ServerError,
+    missing_text,
+    require_model,
+)
 
 URL = 'http://server:11434'
 
