@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from live_processes import ours
+from live_processes import ours, words_of
 
 # Each job waits until a file named `go` is in the current folder.
 PROGRAM = """\
@@ -272,7 +272,7 @@ def test_a_program_that_its_run_script_left_behind_is_ended(work):
     scheduler.kill()
     code_of(scheduler)
     for process in ours(work):
-        if any('pack-' in word for word in process.cmdline()):
+        if any('pack-' in word for word in words_of(process)):
             process.kill()
     assert ours(work) != []
     assert '1 running job stopped' in cancel('a')
