@@ -81,7 +81,8 @@ def report(config: Mapping[str, Any]) -> int:
         print_document(runs, groupings)
     else:
         failed = [row['status'] for run in runs for row in run.trials if row.get('status') != 'ok']
-        report_text.print_groupings(groupings, len(runs), len(trials), Counter(failed))
+        interrupted = [run.path for run in runs if run.is_interrupted]
+        report_text.print_groupings(groupings, len(runs), len(trials), Counter(failed), interrupted)
     if config['plots']:
         from kwdagger.llm.reporting.plots import write_plots
 
@@ -112,11 +113,16 @@ def recompute_all(files: Sequence[ResultFile]) -> int:
 def compare_runs(place: str, runs: Sequence[Run], as_json: bool) -> int:
     """Show what changed since the results at `place`; return 1 if a figure became worse.
 
+    Interrupted runs are left out.
+
     Raises:
         UserError: there are no results, or none under the same load.
     """
     before = [read_run(file) for file in find_results([place])]
-    found = comparison(run_table(before), run_table(runs))
+    earlier, later = (
+        run_table(run for run in each if not run.is_interrupted) for each in (before, runs)
+    )
+    found = comparison(earlier, later)
     if not found.rows:
         raise InvalidValue(f'--against={place}: no run there has the model and load of one here')
     if as_json:

@@ -10,7 +10,12 @@ from typing import Any
 from kwdagger.errors import InvalidValue
 from kwdagger.llm.metrics.definitions import DEFINITIONS
 from kwdagger.llm.metrics.repeats import estimates
-from kwdagger.llm.reporting.result_file import ResultFile, document_text, recomputed_document
+from kwdagger.llm.reporting.result_file import (
+    ResultFile,
+    document_text,
+    forget_interrupted,
+    recomputed_document,
+)
 from kwdagger.rundir.files import replace_file
 
 
@@ -58,6 +63,7 @@ def write_comparison(
     }
     os.makedirs(folder, exist_ok=True)
     replace_file(path, document_text(document), os.getpid())
+    forget_interrupted(path)
 
 
 def _figures(conditions: Sequence[ComparedCondition], folder: str) -> dict[str, Any]:

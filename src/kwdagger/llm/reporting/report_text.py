@@ -48,16 +48,23 @@ _KEY_HEADS = {'request_rate': 'asked/s'}
 
 
 def print_groupings(
-    groupings: Sequence[Grouping], runs: int, trials: int, failures: Mapping[str, int]
+    groupings: Sequence[Grouping],
+    runs: int,
+    trials: int,
+    failures: Mapping[str, int],
+    interrupted: Sequence[str] = (),
 ) -> None:
     """Print every table.
 
     Args:
         failures: error class -> number of trials, which enter no figure.
+        interrupted: the files of runs that a signal ended.
     """
     print_text(f'{_counted(runs, "run")}, {_counted(trials, "trial")}')
     for status, number in Counter(failures).most_common():
         print_text(f'  {number} failed: {status}')
+    for path in interrupted:
+        print_text(f'  interrupted: {_shown(path)}')
     for grouping in filter(lambda grouping: grouping.rows, groupings):
         print_text()
         print_text(grouping.title)
