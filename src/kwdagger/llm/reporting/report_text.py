@@ -44,6 +44,7 @@ _TIME_COLUMNS = {
 # What only the rows of a table have -> its columns.
 _COLUMNS = {'trials': _TRIAL_COLUMNS, 'answers': _TIME_COLUMNS, 'runs': _RUN_COLUMNS}
 _MOST_DIFFERENCES = 10
+_ENOUGH_FOR_P95 = 20
 _KEY_HEADS = {'request_rate': 'asked/s'}
 
 
@@ -126,7 +127,7 @@ def _key_columns(grouping: Grouping) -> list[TextColumn]:
 def _figure_columns(grouping: Grouping, heads: dict[str, str]) -> list[TextColumn]:
     columns = []
     for name, head in heads.items():
-        values = [row[name] for row in grouping.rows]
+        values = [_enough(row, name) for row in grouping.rows]
         if all(value is None for value in values):
             continue
         cells = column_texts(values)
@@ -137,6 +138,11 @@ def _figure_columns(grouping: Grouping, heads: dict[str, str]) -> list[TextColum
     if _has_choice(grouping):
         columns.append(TextColumn('', ['best' if row['pareto'] else '' for row in grouping.rows]))
     return columns
+
+
+def _enough(row: Mapping[str, Any], name: str) -> Any:
+    """Return a figure; None for the 95th percentile of a few values, almost the largest of them."""
+    return None if name.endswith('_p95') and row['ok'] < _ENOUGH_FOR_P95 else row[name]
 
 
 def _has_choice(grouping: Grouping) -> bool:
