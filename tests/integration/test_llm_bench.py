@@ -610,6 +610,8 @@ def test_an_interruption_before_the_first_answer_leaves_nothing(server):
         ],
         stderr=subprocess.PIPE,
         text=True,
+        # Where the tests run in the background, a shell has had SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_until(lambda: Path('ready').exists())
     process.send_signal(signal.SIGINT)
