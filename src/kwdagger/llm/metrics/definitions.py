@@ -93,3 +93,15 @@ DEFINITIONS: dict[str, str] = {
     ),
 }
 """Name of a figure (without its statistic) -> formula and unit."""
+
+METRIC_DIRECTIONS: dict[str, str] = {
+    'ttft_mean': 'minimize',
+    'latency_total_mean': 'minimize',
+    'tokens_per_sec_mean': 'maximize',
+    'requests_per_sec': 'maximize',
+    'output_tokens_per_sec': 'maximize',
+    'cold_ttft_mean': 'minimize',
+    'error_rate': 'minimize',
+    'num_failed_runs': 'minimize',
+}
+"""Figure -> which way it is better, the most important first: `kwdagger aggregate` ranks by it."""

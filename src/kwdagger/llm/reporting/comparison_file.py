@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kwdagger.errors import InvalidValue
-from kwdagger.llm.metrics.definitions import DEFINITIONS
+from kwdagger.llm.metrics.definitions import DEFINITIONS, METRIC_DIRECTIONS
 from kwdagger.llm.metrics.repeats import estimates
 from kwdagger.llm.reporting.result_file import (
     ResultFile,
@@ -58,6 +58,7 @@ def write_comparison(
         'result': {
             **_figures(conditions, folder),
             'config_summary': dict(config_summary),
+            'metric_directions': METRIC_DIRECTIONS,
             'definitions': DEFINITIONS,
         },
     }

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from kwdagger.errors import InvalidValue, MissingFile
-from kwdagger.llm.metrics.definitions import DEFINITIONS
+from kwdagger.llm.metrics.definitions import DEFINITIONS, METRIC_DIRECTIONS
 from kwdagger.llm.metrics.summary import summarize
 from kwdagger.llm.metrics.trial_rows import trial_row
 from kwdagger.llm.records import RequestRecord, read_records, record_line
@@ -167,6 +167,7 @@ def result_document(
             'trials': [trial_row(record) for record in records if record.phase != 'warmup'],
             'metrics': metrics,
             'config_summary': {**config_summary, 'slos': dict(slos or {})},
+            'metric_directions': METRIC_DIRECTIONS,
             'definitions': DEFINITIONS,
             'client': {name: metrics[name] for name in metrics if name.startswith('client_')},
         },
