@@ -192,7 +192,10 @@ def test_slurm_that_does_not_answer_is_said_and_nothing_marked(work, slurm, monk
     assert 'queued' in states('a')
     monkeypatch.setenv('PATH', path)
     cancel('a')
-    assert states('a') == ['cancelled'] * JOBS
+    assert slurm.live_jobs() == []
+    assert 'nothing runs or is queued' in cancel('a')
+    # Slurm may have dropped what waited for the jobs that the first call ended.
+    assert set(states('a')) <= {'cancelled', 'queued'}
 
 
 @pytest.mark.hyperqueue
