@@ -461,6 +461,9 @@ def test_rows_are_appended(server):
     ('words', 'line'),
     [
         ([], 'there is no model to measure; write kwdagger llm bench MODEL'),
+        (['a,a'], "--model=a,a: 'a' is there twice; --repeats=2 measures it so"),
+        (['a,,b'], '--model=a,,b: a name is missing between the commas'),
+        (['a,'], '--model=a,: a name is missing between the commas'),
         (['a', '--prompt=x'], 'give the prompts as --prompts=FILE or --prompt=TEXT, one of them'),
         (['a', '--mode=opne'], "--mode=opne: no such mode (did you mean 'open'?)"),
         (['a', '--mode=open'], '--mode=open needs --request_rate'),
