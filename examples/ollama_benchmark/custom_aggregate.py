@@ -85,7 +85,13 @@ def trial_rows(path):
         'workers': max(1, int(process['config']['concurrency'])),  # 0 and 1 are both sequential
     }
     for trial in found['result']['trials']:
-        yield {**shared, **trial, 'start': 'cold' if trial['cold_start'] else 'warm'}
+        yield {**shared, **trial, 'start': start_of(trial)}
+
+
+def start_of(trial):
+    if not trial['cold_start']:
+        return 'warm'
+    return 'not cold' if trial.get('cold_verified') is False else 'cold'
 
 
 def prefixed(prefix, values):

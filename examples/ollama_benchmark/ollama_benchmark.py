@@ -16,6 +16,7 @@ class OllamaBenchmarkConfig(OptionsConfig):
     """Measure one model on one Ollama server, from cold and warm."""
 
     __prog__ = 'ollama_benchmark.py'
+    __allow_abbrev__ = False  # half a name is a mistake
 
     prompt_fpath = scfg.Value(None, type=str, help='what is asked: YAML, a list of prompts')
     prompt_id = scfg.Value(

@@ -15,3 +15,11 @@ def ours(folder):
         except psutil.Error:
             continue
     return found
+
+
+def words_of(process):
+    """Return the command line of a process; none of one that is gone, or nearly."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -428,3 +428,32 @@ def test_help_is_cheap(module, tmp_path):
     loaded = done.stdout.splitlines()[-1].split()
     assert '--eval_nodes' in done.stdout
     assert not {'pandas', 'numpy', 'networkx', 'requests', 'rich'} & set(loaded)
+
+
+DIRECTIONS = {'seconds': 'minimize', 'gone': 'maximize', 'words': 'maximize', 'mood': 'sideways'}
+
+
+@pytest.mark.parametrize('declared', [False, True])
+def test_results_may_say_which_way_their_metrics_are_better(tmp_path, declared):
+    """They do where the node does not: what it declares wins."""
+    node = {'executable': 'true', 'out_paths': {'out': 'result.json'}, 'algo_params': {'n': 1}}
+    if declared:
+        node['metrics'] = [{'metric': 'noise', 'objective': 'maximize', 'display': True}]
+    (tmp_path / 'talk.yaml').write_text(json.dumps({'nodes': {'talk': node}}))
+    for number, seconds in enumerate([3.0, 1.0, 2.0]):
+        run = tmp_path / 'out' / 'talk' / f'talk_id_{number}'
+        run.mkdir(parents=True)
+        metrics = {'noise': number, 'words': 5 + number, 'seconds': seconds, 'mood': 7}
+        result = {'metrics': metrics, 'metric_directions': DIRECTIONS}
+        (run / 'result.json').write_text(json.dumps({'result': result}))
+        (run / 'job_config.json').write_text(json.dumps({'talk.n': number}))
+    for _ in range(2):  # read, then remembered
+        out = aggregate(tmp_path, 'out', '--pipeline=talk.yaml')
+        assert 'assuming' not in out
+        head, *rows = [line.split() for line in out.partition('best first')[2].splitlines()[1:5]]
+        if declared:
+            assert head[:2] == ['noise', 'n']
+        else:
+            assert head[:3] == ['seconds', 'words', 'n']
+            assert [row[0] for row in rows] == ['1.0', '2.0', '3.0']
+            assert 'by seconds (lower is better)' in out

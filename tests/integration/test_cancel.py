@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from live_processes import ours
+from live_processes import ours, words_of
 
 # Each job waits until a file named `go` is in the current folder.
 PROGRAM = """\
@@ -192,7 +192,10 @@ def test_slurm_that_does_not_answer_is_said_and_nothing_marked(work, slurm, monk
     assert 'queued' in states('a')
     monkeypatch.setenv('PATH', path)
     cancel('a')
-    assert states('a') == ['cancelled'] * JOBS
+    assert slurm.live_jobs() == []
+    assert 'nothing runs or is queued' in cancel('a')
+    # Slurm may have dropped what waited for the jobs that the first call ended.
+    assert set(states('a')) <= {'cancelled', 'queued'}
 
 
 @pytest.mark.hyperqueue
@@ -272,7 +275,7 @@ def test_a_program_that_its_run_script_left_behind_is_ended(work):
     scheduler.kill()
     code_of(scheduler)
     for process in ours(work):
-        if any('pack-' in word for word in process.cmdline()):
+        if any('pack-' in word for word in words_of(process)):
             process.kill()
     assert ours(work) != []
     assert '1 running job stopped' in cancel('a')

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from live_processes import words_of
 
 from kwdagger.__main__ import main
 from kwdagger.llm.testserver.embedded import running_server
@@ -234,7 +235,7 @@ def client_below(pid):
     [client] = [
         process
         for process in psutil.Process(pid).children(recursive=True)
-        if process.cmdline()[1:4] == ['-m', 'kwdagger.llm', 'batch']
+        if words_of(process)[1:4] == ['-m', 'kwdagger.llm', 'batch']
     ]
     return client
 

@@ -461,6 +461,9 @@ def test_rows_are_appended(server):
     ('words', 'line'),
     [
         ([], 'there is no model to measure; write kwdagger llm bench MODEL'),
+        (['a,a'], "--model=a,a: 'a' is there twice; --repeats=2 measures it so"),
+        (['a,,b'], '--model=a,,b: a name is missing between the commas'),
+        (['a,'], '--model=a,: a name is missing between the commas'),
         (['a', '--prompt=x'], 'give the prompts as --prompts=FILE or --prompt=TEXT, one of them'),
         (['a', '--mode=opne'], "--mode=opne: no such mode (did you mean 'open'?)"),
         (['a', '--mode=open'], '--mode=open needs --request_rate'),
@@ -494,6 +497,7 @@ def test_rows_are_appended(server):
         (['a', '--keep_alive=0s'], 'keep_alive 0s unloads the model after each request'),
         (['a', '--append_jsonl=prompts.yaml/x'], 'cannot make the folder'),
         (['a', '--dst_dpath=prompts.yaml/x'], 'cannot make the folder'),
+        (['a', '--dst_dpath=new/folder', '--append_jsonl=/proc/x/y'], 'cannot make the folder'),
         (['a', '--dst_fpath=.'], 'cannot write .'),
         (['a', 'extra', 'words'], "'extra' belongs to no option"),
         (['a', '--num_rquests=3'], "unknown option '--num_rquests' (did you mean --num_requests?)"),
@@ -524,35 +528,100 @@ def test_a_bad_prompt_file_is_one_line(server, text, line):
     assert written() == []
 
 
-@pytest.mark.parametrize(
-    ('number', 'start'),
-    [
-        (signal.SIGKILL, '--warm_trials=3'),
-        (signal.SIGINT, '--warm_trials=3'),
-        (signal.SIGTERM, '--cold_trials=2'),
-    ],
-)
-def test_a_run_that_is_killed_leaves_no_half_file(server, number, start):
-    server.fault('stall', seconds=60, after=2)
-    words = [
-        'a',
-        start,
-        f'--url={server.url}',
-        '--prompts=prompts.yaml',
-        '--append_jsonl=all.jsonl',
-    ]
+def interrupted(server, number, *words):
+    """Start a benchmark, send a signal once two more texts have come; return code and output."""
     process = subprocess.Popen(
-        [sys.executable, '-m', 'kwdagger', 'llm', 'bench', *words],
+        [
+            *(sys.executable, '-m', 'kwdagger', 'llm', 'bench'),
+            *(f'--url={server.url}', '--prompts=prompts.yaml', *words),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    wait_until(lambda: any(row['tokens'] for row in server.log()))
+    wait_until(lambda: any(row['fault'] == 'stall' and row['tokens'] for row in server.log()))
     process.send_signal(number)
     said, _ = process.communicate(timeout=60)
-    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
-    assert said == '' or said == f'stopped by {number.name}: the run under way is not written\n'
-    assert written() == []
+    return process.returncode, said
+
+
+INTERRUPTED = [
+    'client.interrupted.jsonl',
+    'llm_bench.interrupted.json',
+    'requests.interrupted.jsonl',
+]
+
+
+def test_a_run_that_is_killed_leaves_no_half_file(server):
+    server.fault('stall', seconds=60, after=2)
+    code, said = interrupted(server, signal.SIGKILL, 'a', '--append_jsonl=all.jsonl')
+    assert (code, said, written()) == (-signal.SIGKILL, '', [])
+
+
+@pytest.mark.parametrize(
+    ('number', 'start', 'cold'),
+    [(signal.SIGINT, '--warm_trials=3', False), (signal.SIGTERM, '--cold_trials=2', True)],
+)
+def test_an_interrupted_run_is_kept_under_another_name(server, number, start, cold):
+    run(server, 'a', '--warm_trials=1')
+    before = {name: Path(name).read_bytes() for name in written()}
+    server.fault('stall', seconds=60, after=2)
+    code, said = interrupted(server, number, 'a', start)
+    assert code == 128 + number
+    assert said == (
+        f'stopped by {number.name}: kept 1 trial of the run under way in '
+        f'./llm_bench.interrupted.json; the same command starts anew\n'
+    )
+    (trial,) = result('llm_bench.interrupted.json')['trials']
+    assert (trial['status'], trial['cold_start']) == ('client_cancelled', cold)
+    assert set(written()) == {*before, *INTERRUPTED}
+    assert {name: Path(name).read_bytes() for name in before} == before
+    assert verb(report, '--recompute', '.')[0] == 0
+    _, shown, _ = verb(report, '.')
+    assert '  interrupted: llm_bench.interrupted.json\n' in shown
+    server.reset()
+    run(server, 'a', '--warm_trials=1')  # a complete run stands for what was not
+    assert written() == sorted(before)
+
+
+def test_an_interrupted_benchmark_compares_what_is_complete(server):
+    server.fault('stall', seconds=60, after=2, every=5)
+    words = ['a', '--warm_trials=1', '--repeats=4', '--dst_dpath=out']
+    code, said = interrupted(server, signal.SIGINT, *words)
+    assert code == 130
+    assert said.splitlines()[-1] == (
+        'stopped by SIGINT: kept 2 complete runs in out/llm_bench.interrupted.json and 1 trial of '
+        'the run under way in out/runs/a_1_at_a_time_2/llm_bench.interrupted.json; '
+        'the same command starts anew'
+    )
+    assert '4/4' in said
+    found = result('out/llm_bench.interrupted.json')
+    assert found['metrics']['num_runs'] == 2
+    assert found['config_summary']['stopped_by'] == 'interrupted'
+    rows = json.loads(verb(report, 'out', '--json')[1])['tables']['by_load']
+    assert [(row['ended'], row['runs']) for row in rows] == [('complete', 2), ('interrupted', 1)]
+    assert verb(report, '--recompute', 'out')[0] == 0
+
+
+def test_an_interruption_before_the_first_answer_leaves_nothing(server):
+    command = '--cold_reset_cmd=touch ready; sleep 60'
+    words = ['a', '--cold_trials=1', command, '--dst_dpath=new/folder', '--append_jsonl=x/y.jsonl']
+    process = subprocess.Popen(
+        [
+            *(sys.executable, '-m', 'kwdagger', 'llm', 'bench'),
+            *(f'--url={server.url}', '--prompts=prompts.yaml', *words),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Where the tests run in the background, a shell has had SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    wait_until(lambda: Path('ready').exists())
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == 'stopped by SIGINT: nothing was measured; the same command starts anew\n'
+    assert written() == ['ready']
 
 
 def answers(server):

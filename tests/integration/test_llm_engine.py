@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from kwdagger.llm.arrivals import poisson
+from kwdagger.llm.arrivals import poisson, stretched
 from kwdagger.llm.engine.load import closed, measure_load, open_loop, replay, sequential
 from kwdagger.llm.metrics.summary import summarize
 from kwdagger.llm.requests import Request
@@ -114,7 +114,7 @@ def since_start(run):
 def test_an_open_loop_is_timed_from_its_schedule(capped):
     plan = open_loop(50, num_requests=50, seed=7, max_concurrency=4)
     first, second = asked(capped, plan), asked(capped, plan)
-    assert since_start(first) == since_start(second) == poisson(50, 50, seed=7)
+    assert since_start(first) == since_start(second) == stretched(poisson(50, 50, seed=7), 50)
     assert statuses(first) == ['ok'] * 50
     figures = summarize(first.records, client=first.samples)
     assert figures['peak_concurrency'] <= 4
@@ -128,7 +128,7 @@ def test_requests_that_find_no_place_can_be_dropped_and_are_counted(capped):
     plan = open_loop(50, num_requests=50, seed=7, max_concurrency=2, held='drop')
     run = asked(capped, plan)
     figures = summarize(run.records)
-    assert since_start(run) == poisson(50, 50, seed=7)
+    assert since_start(run) == stretched(poisson(50, 50, seed=7), 50)
     assert figures['num_dropped'] == statuses(run).count('dropped') > 0
     assert figures['num_ok_trials'] == 50 - figures['num_dropped'] > 0
     assert figures['latency_total_n'] == figures['num_ok_trials']

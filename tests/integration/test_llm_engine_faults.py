@@ -169,7 +169,8 @@ def test_an_unknown_host():
 def test_a_connection_that_ends_before_the_answer(then):
     with canned_server(then=then) as url:
         record = ask(url)
-    assert (record.status, record.http_status) == ('connect', None)
+    assert (record.status, record.http_status) == ('disconnected', None)
+    assert record.error.startswith('the connection ended before an answer began: ')
 
 
 def test_a_connection_that_is_never_answered():

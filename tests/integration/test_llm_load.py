@@ -194,6 +194,7 @@ def test_exit_code_1_when_nothing_was_answered(server, words, message, capsys):
         (['-d', BODY, '--server_pid=0', 'http://host'], 'no such process'),
         (['-d', BODY, '--server_pid=me', 'http://host'], 'server_pid'),
         (['-d', BODY, '-x', '1', 'http://host'], 'unknown option'),
+        (['-d', BODY, '-H', 'A: b', 'http://host'], "unknown option '-H'"),
         (
             ['--model=a', '--prompt=b', '--options={top_k: all}', 'http://host'],
             "--options: top_k is a number, not 'all'",

@@ -207,6 +207,28 @@ def test_a_run_without_an_answer_is_shown(tmp_path, capsys):
     assert report(tmp_path / 'b', f'--plots={tmp_path / "none"}', '--csv') == 0
 
 
+def test_plots_come_with_tables_of_any_kind(results, tmp_path, capsys):
+    assert report(results, '--csv', f'--plots={tmp_path / "plots"}') == 0
+    assert (tmp_path / 'plots' / 'ttft_by_model.png').exists()
+    assert len(capsys.readouterr().out.splitlines()) > 1
+
+
+@pytest.mark.parametrize('form', ['--recompute', '--against=.'])
+def test_where_nothing_is_drawn_plots_are_refused(results, capsys, form):
+    assert report(results, form, '--plots=plots') == 2
+    name = form.partition('=')[0]
+    assert capsys.readouterr().err == f'error: {name} draws nothing; leave --plots out\n'
+
+
+def test_a_folder_of_plots_that_cannot_be_made_is_an_error_before_any_output(
+    results, tmp_path, capsys
+):
+    (tmp_path / 'file').write_text('')
+    assert report(results, f'--plots={tmp_path / "file"}') == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.count('\n')) == ('', 1)
+
+
 def test_results_that_others_wrote_in_the_same_shape_are_shown(tmp_path, capsys):
     trial = {'status': 'ok', 'model': 'm', 'cold_start': False, 'ttft_sec': 0.5}
     document = {

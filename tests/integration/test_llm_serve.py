@@ -379,7 +379,7 @@ def test_starts_are_apart(serve):
         (['1', '--host=192.0.2.1'], 'cannot listen on 192.0.2.1:11432'),
         (['1', '--host=no.such.host.invalid'], 'cannot listen on no.such.host.invalid:11432'),
         (['1', '--stagger=-1'], '--stagger is a number of seconds'),
-        (['1', '--env=A'], '--env must be a YAML mapping'),
+        (['1', '--env=A'], '--env is a list such as a=1,b=2 or a YAML mapping'),
         (['--stop', '--status'], '--stop and --status are two calls'),
         (['2', '--stop'], '--num starts servers; --stop=PORT,... stops some of them'),
         (['1', '--log_dir=/dev/null'], "--log_dir: '/dev/null' cannot be a folder"),

@@ -385,6 +385,7 @@ def test_a_variable_may_stand_for_the_address(tutorial):
         ('--ollama_url http://127.0.0.1:9', 'cannot reach a server at http://127.0.0.1:9'),
         ('--ollama_url \\$NOT_SET', 'NOT_SET is not set'),
         ('--warm_trials many', '--warm_trials'),
+        ('--cold_trial 1', "unknown option '--cold_trial' (did you mean --cold_trials?)"),
         ('--modle x', "unknown option '--modle' (did you mean --model?)"),
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_processes import ours
+from live_processes import ours, words_of
 from script_jobs import finish, wait_for
 
 from kwdagger.rundir.status import JobStatus, read_status
@@ -170,7 +170,7 @@ class Place:
 
     def end_jobs(self) -> None:
         for process in ours(self.folder):
-            if process.cmdline()[1:2] == ['job.py']:
+            if words_of(process)[1:2] == ['job.py']:
                 process.terminate()
 
     def nothing_is_left(self) -> bool:

@@ -62,6 +62,19 @@ def declared_metrics(node: Any) -> list[Metric]:
     ]
 
 
+def metrics_of_results(directions: Mapping[str, str]) -> list[Metric]:
+    """Return metrics as results describe them: metric -> objective, the most important first.
+
+    Only these are shown, and the first of them that is there ranks. What is no objective is left
+    out: a result is no place to be strict about.
+    """
+    return [
+        Metric(name, _OBJECTIVES[how.lower()], display=True)
+        for name, how in directions.items()
+        if how.lower() in _OBJECTIVES
+    ]
+
+
 def _called(member: Any) -> Any:
     return member() if callable(member) else member
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,9 @@ from kwdagger.results.process_context import ProcessContext
 from kwdagger.specs.options import OptionsConfig, run_verb
 
 if TYPE_CHECKING:
+    from kwdagger.llm.trials.bench_options import Bench
     from kwdagger.llm.trials.benchmark import Groups, Measured
+    from kwdagger.llm.trials.run import TrialsInterrupted
 
 
 class BenchConfig(OptionsConfig):
@@ -98,36 +100,81 @@ def measure(config: Mapping[str, Any]) -> int:
     Raises:
         UserError: bad options, or a server that cannot be measured; nothing is written then.
     """
-    from kwdagger.llm.engine.interrupts import LoadInterrupted
-    from kwdagger.llm.reporting.comparison_file import write_comparison
     from kwdagger.llm.trials.bench_options import read_options
-    from kwdagger.llm.trials.bench_runs import prepare, run_all
-    from kwdagger.llm.trials.benchmark import by_condition, compared, failures
+    from kwdagger.llm.trials.bench_runs import prepare
+    from kwdagger.llm.trials.outputs import folders_for
 
     say = _silent if config['quiet'] else _to_stderr
     bench = read_options(config)
     context = ProcessContext(name='llm_bench', config=dict(config)).start()
     prepare(bench, say)
+    with folders_for(filter(None, (bench.path, config['append_jsonl']))):
+        return measure_all(bench, context, say)
+
+
+def measure_all(bench: Bench, context: ProcessContext, say: Callable[[str], None]) -> int:
+    """Measure every run, show and write what they say together; return the exit code.
+
+    Raises:
+        UserError: there was no server, or no model, for the first run.
+    """
+    from kwdagger.llm.trials.bench_runs import run_all
+    from kwdagger.llm.trials.benchmark import failures
+    from kwdagger.llm.trials.run import TrialsInterrupted
+
     measured: list[Measured] = []
     problems = []
     try:
         measured.extend(run_all(bench, say))  # keeps what came before an error
-    except LoadInterrupted as interrupt:
-        _to_stderr(f'{interrupt}: the run under way is not written')
-        return interrupt.exit_code
+    except TrialsInterrupted as interrupt:
+        return end_interrupted(bench, measured, context, interrupt)
     except UserError as error:
         if not measured:
             raise
         problems.append(f'stopped after {len(measured)} runs: {error}')
-    groups = by_condition(measured)
-    if not bench.is_single_run:
-        write_comparison(bench.path, compared(groups), context.stop(), bench.settings.summary())
-    print_figures(groups)
+    write_and_show(bench, bench.path, measured, context)
     sys.stdout.write(f'wrote {bench.path}\n')
     problems = [*failures(measured), *problems]
     for line in problems:
         _to_stderr(f'error: {line}')
     return 1 if problems else 0
+
+
+def end_interrupted(
+    bench: Bench, measured: list[Measured], context: ProcessContext, interrupt: TrialsInterrupted
+) -> int:
+    """Keep and show what was measured before a signal came, say so; return the exit code."""
+    from kwdagger.llm.reporting.result_file import interrupted_path
+
+    kept = []
+    if measured:
+        path = interrupted_path(bench.path)
+        write_and_show(bench, path, measured, context, stopped_by='interrupted')
+        kept.append(f'{_counted(len(measured), "complete run")} in {path}')
+    if interrupt.path is not None:
+        trials = _counted(interrupt.num_trials, 'trial')
+        kept.append(f'{trials} of the run under way in {interrupt.path}')
+    what = f'kept {" and ".join(kept)}' if kept else 'nothing was measured'
+    _to_stderr(f'{interrupt}: {what}; the same command starts anew')
+    return interrupt.exit_code
+
+
+def write_and_show(
+    bench: Bench, path: str, measured: list[Measured], context: ProcessContext, **ended: str
+) -> None:
+    """Write the comparison of several runs to `path`, and print the table.
+
+    Args:
+        ended: added to what the comparison says was asked for.
+    """
+    from kwdagger.llm.reporting.comparison_file import write_comparison
+    from kwdagger.llm.trials.benchmark import by_condition, compared
+
+    groups = by_condition(measured)
+    if not bench.is_single_run:
+        summary = {**bench.settings.summary(), **ended}
+        write_comparison(path, compared(groups), context.stop(), summary)
+    print_figures(groups)
 
 
 def print_figures(groups: Groups) -> None:
@@ -141,6 +188,10 @@ def print_figures(groups: Groups) -> None:
     lines += client_remarks(list(chain.from_iterable(metrics.values())))
     sys.stdout.write(bench_table(bench_rows(groups)))
     sys.stdout.write(''.join(f'{line}\n' for line in lines))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
 
 
 def _to_stderr(line: str) -> None:

@@ -87,8 +87,7 @@ def load(config: Mapping[str, Any]) -> int:
         for workers in settings.levels
         if config['dst_fpath']
     }
-    for path in filter(None, [*results.values(), config['prometheus']]):
-        check_writable(path)
+    check_writable(filter(None, [*results.values(), config['prometheus']]))
     context = ProcessContext(name='llm_load', config=dict(config)).start()
     if settings.pull and bring_model(settings):
         sys.stderr.write(f'pulled {settings.request.model}\n')

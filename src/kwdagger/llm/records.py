@@ -20,6 +20,7 @@ TokenSource: TypeAlias = Literal['server', 'usage', 'none']
 OK = 'ok'
 ERROR_CLASSES = (
     'connect',
+    'disconnected',
     'tls',
     'model_missing',
     'http_4xx',
@@ -39,9 +40,10 @@ ERROR_CLASSES = (
     'dropped',
     'reset_failed',
 )
-"""What a request that is not ok can be; `incomplete` was unfinished when the drain time was
-over, `dropped` was never sent because the cap on requests in flight was reached, `reset_failed`
-because the server could not be brought to a cold start."""
+"""What a request that is not ok can be; `connect` was not sent, `disconnected` was sent and lost
+its connection before an answer began, `stream_truncated` within the answer; `incomplete` was
+unfinished when the drain time was over, `dropped` was never sent because the cap on requests in
+flight was reached, `reset_failed` because the server could not be brought to a cold start."""
 
 _SCHEMA = 1
 

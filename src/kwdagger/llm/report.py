@@ -72,21 +72,22 @@ def report(config: Mapping[str, Any]) -> int:
     runs = [read_run(file) for file in files]
     if config['against']:
         return compare_runs(config['against'], runs, bool(config['json']))
-    if config['csv']:
-        sys.stdout.write(trial_table(runs).to_csv(index=False))
-        return 0
     trials, table = trial_table(runs), run_table(runs)
+    if config['plots']:  # first: a folder that cannot be made is an error before any output
+        from kwdagger.llm.reporting.plots import write_plots
+
+        for path in write_plots(trials, table, requests_in_flight(files), config['plots']):
+            sys.stderr.write(f'wrote {path}\n')
+    if config['csv']:
+        sys.stdout.write(trials.to_csv(index=False))
+        return 0
     groupings = standard_groupings(trials, table)
     if config['json']:
         print_document(runs, groupings)
     else:
         failed = [row['status'] for run in runs for row in run.trials if row.get('status') != 'ok']
-        report_text.print_groupings(groupings, len(runs), len(trials), Counter(failed))
-    if config['plots']:
-        from kwdagger.llm.reporting.plots import write_plots
-
-        for path in write_plots(trials, table, requests_in_flight(files), config['plots']):
-            sys.stderr.write(f'wrote {path}\n')
+        interrupted = [run.path for run in runs if run.is_interrupted]
+        report_text.print_groupings(groupings, len(runs), len(trials), Counter(failed), interrupted)
     return 0
 
 
@@ -112,11 +113,16 @@ def recompute_all(files: Sequence[ResultFile]) -> int:
 def compare_runs(place: str, runs: Sequence[Run], as_json: bool) -> int:
     """Show what changed since the results at `place`; return 1 if a figure became worse.
 
+    Interrupted runs are left out.
+
     Raises:
         UserError: there are no results, or none under the same load.
     """
     before = [read_run(file) for file in find_results([place])]
-    found = comparison(run_table(before), run_table(runs))
+    earlier, later = (
+        run_table(run for run in each if not run.is_interrupted) for each in (before, runs)
+    )
+    found = comparison(earlier, later)
     if not found.rows:
         raise InvalidValue(f'--against={place}: no run there has the model and load of one here')
     if as_json:
@@ -142,7 +148,7 @@ def print_document(runs: Sequence[Run], groupings: Sequence[Grouping]) -> None:
 
 
 def check_form(config: Mapping[str, Any]) -> None:
-    """Refuse two forms of report at once.
+    """Refuse two forms of report at once, and figures where none are drawn.
 
     Raises:
         InvalidValue: there are two.
@@ -150,6 +156,8 @@ def check_form(config: Mapping[str, Any]) -> None:
     forms = [name for name in ('recompute', 'against', 'csv', 'json') if config[name]]
     if len(forms) > 1 and forms != ['against', 'json']:
         raise InvalidValue(f'--{forms[0]} and --{forms[1]} are two forms of report; leave one out')
+    if config['plots'] and (config['recompute'] or config['against']):
+        raise InvalidValue(f'--{forms[0]} draws nothing; leave --plots out')
 
 
 def named_places(results: Any) -> list[str]:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from kwdagger.analysis.columns import find_column
 from kwdagger.analysis.macro import MacroResult, macro_average, macro_key
-from kwdagger.analysis.objectives import Objectives, declared_metrics, resolve_objectives
+from kwdagger.analysis.objectives import (
+    Metric,
+    Objectives,
+    declared_metrics,
+    metric_column,
+    metrics_of_results,
+    resolve_objectives,
+)
 from kwdagger.analysis.query import plain_cell
 from kwdagger.analysis.query_spec import NodeQuery, node_queries
 from kwdagger.analysis.ranking import pareto_rows, rank
@@ -79,8 +86,8 @@ class Aggregator:
         if self.node_type is None:
             self.node_type = self._node_of_table()
         self._name_parameters()
-        metrics = self._declared() if self.dag is not None else []
         numeric = self.numeric_metrics()
+        metrics = self._declared() or self._described(numeric)
         differing = [name for name in numeric if len(value_counts(self.table[name])) > 1]
         primary, display = (None if _is_auto(asked) else asked for asked in self._asked)
         self.objectives = resolve_objectives(
@@ -97,6 +104,17 @@ class Aggregator:
     def _declared(self) -> list[Any]:
         node = self.dag.node_dict.get(str(self.node_type)) if self.dag is not None else None
         return [] if node is None else declared_metrics(node)
+
+    def _described(self, columns: Sequence[str]) -> list[Metric]:
+        """Return what the results themselves say about metrics that are there."""
+        if self.result is None:
+            return []
+        found = metrics_of_results(self.result.directions)
+        return [
+            metric
+            for metric in found
+            if metric_column(metric.name, str(self.node_type), columns) is not None
+        ]
 
     def _node_of_table(self) -> str | None:
         names = sorted(set(self.table['node'])) if 'node' in self.table.columns else []

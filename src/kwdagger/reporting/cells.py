@@ -39,12 +39,16 @@ def column_texts(values: Sequence[Any]) -> list[str]:
     ]
 
 
-def parameter_texts(values: Sequence[Any]) -> list[str]:
-    """Return parameter values as given (0.1 stays 0.1), paths without their common folder."""
+def parameter_texts(values: Sequence[Any], longest: int | None = _LONGEST) -> list[str]:
+    """Return parameter values as given (0.1 stays 0.1), paths without their common folder.
+
+    Args:
+        longest: characters of a text; None: all.
+    """
     cells = [plain_cell(value) for value in values]
     folder = _common_folder(cells)
     cells = [cell[len(folder) :] if isinstance(cell, str) else cell for cell in cells]
-    return [cell_text(cell, '.15g') for cell in cells]
+    return [cell_text(cell, '.15g', longest) for cell in cells]
 
 
 def _common_folder(cells: Sequence[Any]) -> str:
@@ -59,13 +63,14 @@ def _common_folder(cells: Sequence[Any]) -> str:
     return folder if all(path.startswith(folder) for path in paths) else ''
 
 
-def cell_text(value: Any, number_format: str = '.4g') -> str:
-    """Return one cell as one line of text."""
+def cell_text(value: Any, number_format: str = '.4g', longest: int | None = _LONGEST) -> str:
+    """Return one cell as one line of text, of at most `longest` characters."""
     if value is None:
         return ABSENT
     if isinstance(value, float):
         return format(value, number_format)
-    return shortened(' '.join(scalar_text(value).split()))
+    text = ' '.join(scalar_text(value).split())
+    return text if longest is None else shortened(text, longest)
 
 
 def shortened(text: str, longest: int = _LONGEST) -> str:

@@ -293,7 +293,8 @@ def print_rows(
 
 
 def _parameter_column(head: str, values: Sequence[Any]) -> TextColumn:
-    return TextColumn(head, parameter_texts(values), all(map(is_number, values)))
+    whole = parameter_texts(values, longest=None)
+    return TextColumn(head, parameter_texts(values), all(map(is_number, values)), whole=whole)
 
 
 def _places(aggregator: Aggregator, table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -324,7 +325,8 @@ def print_runs(aggregator: Aggregator, hashids: Sequence[str]) -> None:
             continue
         print_text(f'{hashid}: {len(part)} of {len(aggregator)} results of {part.node_type}')
         known = part.hashid_to_effective_params[hashid]
-        _print_pairs({name: cell_text(value, '.15g') for name, value in known.items()} or {'': ''})
+        whole = {name: cell_text(value, '.15g', None) for name, value in known.items()}
+        _print_pairs(whole or {'': ''})
         for path in part.table['fpath']:
             print_text(f'  {run_directory(part, path)}')
         print_text()

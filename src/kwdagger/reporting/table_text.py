@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from kwdagger.reporting.cells import shortened
 from kwdagger.reporting.plan_text import print_text
 
 _GAP = 2
 _NARROWEST = 12
+_MOST_WHOLE = 12
+_LONGEST_WHOLE = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class TextColumn:
 
     Attributes:
         fixed: whether the cells must stay whole. links: cell -> what a click on it opens.
+        whole: what the cells say in full, to be explained where it is cut; empty: never.
     """
 
     head: str
@@ -27,20 +31,29 @@ class TextColumn:
     numeric: bool = False
     fixed: bool = False
     links: Mapping[str, str] = field(default_factory=dict)
+    whole: Sequence[str] = ()
 
 
 def print_columns(columns: Sequence[TextColumn]) -> None:
-    """Print a table of columns."""
+    """Print a table of columns, and below it what was cut in it in full."""
+    width = shutil.get_terminal_size((80, 24)).columns
     if sys.stdout.isatty():
-        _print_rich(columns)
-        return
-    for line in table_lines(columns, shutil.get_terminal_size((80, 24)).columns):
+        fitted = _fitted(columns, width - len(columns) - 2)
+        _print_rich([replace(column, cells=cells) for column, cells in fitted])
+    else:
+        fitted = _fitted(columns, width - _GAP)
+        for line in _table_lines(fitted):
+            print_text(line)
+    for line in _whole_lines(fitted):
         print_text(line)
 
 
 def table_lines(columns: Sequence[TextColumn], width: int) -> list[str]:
     """Return a table as lines; texts are cut before lines grow wider than `width`."""
-    fitted = _fitted(columns, width - _GAP)
+    return _table_lines(_fitted(columns, width - _GAP))
+
+
+def _table_lines(fitted: Sequence[_Fitted]) -> list[str]:
     lines = []
     for row in zip(*([column.head, *cells] for column, cells in fitted), strict=True):
         parts = []
@@ -55,8 +68,50 @@ def _size(column: TextColumn, cells: Sequence[str]) -> int:
     return max(map(len, [column.head, *cells]))
 
 
-def _fitted(columns: Sequence[TextColumn], width: int) -> list[tuple[TextColumn, Sequence[str]]]:
-    fitted: list[tuple[TextColumn, Sequence[str]]] = [(c, list(c.cells)) for c in columns]
+def _whole_lines(fitted: Sequence[_Fitted]) -> list[str]:
+    """Return a line for each text that was cut, with the whole of it."""
+    cut = {
+        (column.head, short): whole
+        for column, cells in fitted
+        for short, whole in zip(cells, column.whole, strict=False)
+        if short != whole
+    }
+    if not cut:
+        return []
+    heads, shorts = (max(map(len, texts)) for texts in zip(*cut, strict=True))
+    lines = [
+        f'    {head:<{heads}}  {short:<{shorts}}  {shortened(whole, _LONGEST_WHOLE)}'
+        for (head, short), whole in list(cut.items())[:_MOST_WHOLE]
+    ]
+    more = len(cut) - len(lines)
+    return ['', '  in full', *lines, *([f'    ... and {more} more'] if more else [])]
+
+
+def _told_apart(column: TextColumn, cells: Sequence[str]) -> list[str]:
+    """Number those cut texts that stand for different values and look alike."""
+    alike: dict[str, dict[str, None]] = {}
+    for short, whole in zip(cells, column.whole, strict=False):
+        alike.setdefault(short, {})[whole] = None
+    if all(len(wholes) == 1 for wholes in alike.values()):
+        return list(cells)
+    return [
+        _numbered(short, [*alike[short]].index(whole)) if len(alike[short]) > 1 else short
+        for short, whole in zip(cells, column.whole, strict=True)
+    ]
+
+
+def _numbered(text: str, place: int) -> str:
+    mark = f' ({place + 1})'
+    return shortened(text, max(len(text) - len(mark), _NARROWEST - len(mark))) + mark
+
+
+def _fitted(columns: Sequence[TextColumn], width: int) -> list[_Fitted]:
+    """Return columns with their cells cut so that a line fits."""
+    return [(column, _told_apart(column, cells)) for column, cells in _cut(columns, width)]
+
+
+def _cut(columns: Sequence[TextColumn], width: int) -> list[_Fitted]:
+    fitted: list[_Fitted] = [(c, list(c.cells)) for c in columns]
     while True:
         sizes = [_size(column, cells) for column, cells in fitted]
         excess = sum(sizes) + _GAP * (len(sizes) - 1) - width
@@ -73,6 +128,9 @@ def _fitted(columns: Sequence[TextColumn], width: int) -> list[tuple[TextColumn,
         fitted[place] = (column, [shortened(cell, longest) for cell in cells])
         if max(map(len, fitted[place][1])) >= widest:
             return fitted
+
+
+_Fitted: TypeAlias = tuple[TextColumn, Sequence[str]]
 
 
 def _print_rich(columns: Sequence[TextColumn]) -> None:

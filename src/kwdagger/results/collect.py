@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.results.discovery import run_directories, run_pattern
 from kwdagger.results.doubts import metric_doubts, number_columns, without_text
+from kwdagger.results.json_result import DIRECTIONS
 from kwdagger.results.lineage import ParameterGroups, gathered_keys, result_row
 from kwdagger.results.loader_kind import is_default_loader
 from kwdagger.results.run_loader import RunLoader
@@ -49,9 +51,12 @@ def _collect_node(
     rows = []
     algorithm: dict[str, dict[str, Value]] = {}
     gathered: set[str] = set()
+    directions: dict[str, str] = {}
     for record in usable:
         before = loader.ancestors(record)
         row, parameters = result_row(node.name, record, before, groups, places[record.path])
+        directions = {**directions, **directions_of(row, node.name)}
+        row = {key: value for key, value in row.items() if not key.startswith(f'{DIRECTIONS}.')}
         gathered |= gathered_keys(before, groups)
         algorithm.setdefault(row['param_hashid'], parameters)
         rows.append(row)
@@ -68,4 +73,13 @@ def _collect_node(
         tuple(run_pattern(node, root) for root in roots),
         metric_doubts(node.name, usable, numbers) if ours else (),
         frozenset(f'params.{key}' for key in gathered),
+        directions,
     )
+
+
+def directions_of(row: Mapping[str, Any], node_name: str) -> dict[str, str]:
+    """Return which way each metric of a node is better, as its result says."""
+    head = f'{DIRECTIONS}.{node_name}.'
+    return {
+        key.removeprefix(head): str(value) for key, value in row.items() if key.startswith(head)
+    }

@@ -11,7 +11,7 @@ from kwdagger.results.record import RunRecord
 from kwdagger.rundir.files import read_bytes, replace_file
 from kwdagger.rundir.layout import RunDirectory, results_index_path
 
-_SCHEMA = 1
+_SCHEMA = 2
 _SETTLED_NS = 50_000_000  # a younger file may change again without its time of change showing it
 Stamp = list[Any]
 

@@ -11,8 +11,12 @@ from kwdagger.results.context_item import find_context_item, new_process_context
 from kwdagger.results.dotdict import DotDict
 from kwdagger.rundir.files import read_bytes
 
+DIRECTIONS = 'metric_directions'
+"""First part of the names under which a result says which way its metrics are better."""
+
 _SMALL_BYTES = 1 << 20
 _METRICS_PLACES = ('metrics', 'result.metrics')
+_DIRECTIONS_PLACES = ('metric_directions', 'result.metric_directions')
 _INFO_PLACES = ('info', 'result.info')
 
 
@@ -74,6 +78,7 @@ def json_values(
     if item is not None:
         nested.update(new_process_context_parser(item))
     nested['metrics'] = _metrics(result, layout.get('metrics'))
+    nested[DIRECTIONS] = _directions(result)
     return {
         f'{head}.{node_name}.{rest}': value
         for head, part in nested.items()
@@ -100,6 +105,14 @@ def _metrics(result: Mapping[str, Any], place: str | None) -> Mapping[str, Any]:
         for key, value in result.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
+
+
+def _directions(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    for path in _DIRECTIONS_PLACES:
+        directions = _at(result, path)
+        if isinstance(directions, Mapping):
+            return {name: how for name, how in directions.items() if isinstance(how, str)}
+    return {}
 
 
 def _at(nested: Any, path: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class ResultTable:
         looked_for: the patterns of the run directories.
         doubts: one line for each result, or kind of result, that gave no number.
         gathered: parameter columns whose values are lists, one item for each of several ancestors.
+        directions: metric -> ``minimize`` or ``maximize`` as results say, the most important first.
     """
 
     node: str
@@ -46,6 +47,7 @@ class ResultTable:
     looked_for: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     gathered: frozenset[str] = frozenset()
+    directions: Mapping[str, str] = field(default_factory=dict)
 
     def has_metrics(self) -> bool:
         """Whether any result has a metric of this node."""

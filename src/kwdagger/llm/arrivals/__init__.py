@@ -5,7 +5,7 @@ Pure and seeded, so that a load can be repeated to the request.
 
 from __future__ import annotations
 
-from kwdagger.llm.arrivals.processes import constant, gaps, poisson, times_until
+from kwdagger.llm.arrivals.processes import constant, gaps, poisson, stretched, times_until
 from kwdagger.llm.arrivals.trace import read_trace, trace
 
-__all__ = ['constant', 'gaps', 'poisson', 'read_trace', 'times_until', 'trace']
+__all__ = ['constant', 'gaps', 'poisson', 'read_trace', 'stretched', 'times_until', 'trace']

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from kwdagger.errors import InvalidValue
@@ -46,6 +46,19 @@ def times_until(seconds: float, rate: float, seed: int, burstiness: float = 1.0)
             break
         times.append(time)
     return tuple(times)
+
+
+def stretched(times: Sequence[int], rate: float) -> tuple[int, ...]:
+    """Return `times` so that from the first to the last of them the rate is exactly `rate`.
+
+    A random process of few arrivals is up to a third faster or slower than its rate. The first
+    time stays, the proportions of the gaps too.
+    """
+    if not times or times[-1] == times[0]:
+        return tuple(times)
+    first = times[0]
+    factor = (len(times) - 1) / rate * _SECOND / (times[-1] - first)
+    return tuple(first + round((time - first) * factor) for time in times)
 
 
 def gaps(rate: float, seed: int, burstiness: float = 1.0) -> Iterator[float]:

@@ -18,6 +18,7 @@ _VERDICTS: dict[str, Verdict] = {
     'http_4xx': 'hopeless',
     'empty_output': 'blank',
     'connect': 'down',
+    'disconnected': 'down',
     'tls': 'unusable',
     'timeout_connect': 'down',
     'client_cancelled': 'down',

@@ -167,6 +167,8 @@ class Client:
             return Failure('tls', text)
         if isinstance(error, aiohttp.ClientPayloadError) or answer.headers_ns is not None:
             return Failure('stream_truncated', f'the connection broke: {text}')
+        if answer.written and not isinstance(error, aiohttp.ClientResponseError):
+            return Failure('disconnected', f'the connection ended before an answer began: {text}')
         return Failure('connect', text)
 
 

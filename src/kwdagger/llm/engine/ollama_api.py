@@ -7,6 +7,7 @@ synchronous.
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -290,9 +291,11 @@ def require_model(
 
 def missing_text(model: str, url: str) -> str:
     """Return the line that says how a missing model is brought."""
+    name = shlex.quote(model)
     return (
-        f'model {model!r} is not on {url}; bring it with `kwdagger llm pull {model} --url={url}` '
-        f'or `ollama pull {model}`, or give --pull=missing'
+        f'model {model!r} is not on {url}; bring it with '
+        f'`kwdagger llm pull {name} --url={shlex.quote(url)}` '
+        f'or `ollama pull {name}`, or give --pull=missing'
     )
 
 

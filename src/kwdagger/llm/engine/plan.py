@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from kwdagger.errors import InvalidValue
-from kwdagger.llm.arrivals import poisson, times_until, trace
+from kwdagger.llm.arrivals import poisson, stretched, times_until, trace
 
 Mode: TypeAlias = Literal['closed', 'open']
 Held: TypeAlias = Literal['wait', 'drop']
@@ -122,6 +122,9 @@ def open_loop(
 ) -> LoadPlan:
     """Return a seeded open loop (`arrivals.poisson`) that ends at whichever limit comes first.
 
+    A fixed number of requests is sent at exactly `request_rate` on average
+    (`arrivals.stretched`); within a fixed time, as many as the process gives.
+
     Args:
         num_requests, duration_seconds: of the measured part, which follows `warmup_seconds`.
         limits: other fields of `LoadPlan`.
@@ -137,6 +140,7 @@ def open_loop(
         arrivals = times_until(seconds, request_rate, seed, burstiness)
     else:
         arrivals = poisson(request_rate, warm + num_requests, seed, burstiness)
+        arrivals = arrivals[:warm] + stretched(arrivals[warm:], request_rate)
     return LoadPlan(
         mode='open',
         arrivals_ns=arrivals,

@@ -7,7 +7,8 @@ from typing import Any
 
 from kwdagger.llm.metrics.distribution import percentile
 
-LAG_SHARE_OF_ITL = 0.05
+LAG_SHARE = 0.05
+LEAST_LAG_SECONDS = 0.002
 BUSY_CPU = 0.8
 SCHEDULE_LAG_SECONDS = 0.01
 _NS = 1_000_000_000
@@ -17,6 +18,7 @@ def client_figures(
     samples: Iterable[Mapping[str, Any]],
     itl_p50: float | None,
     schedule_lag_p99: float | None = None,
+    ttft_p50: float | None = None,
 ) -> dict[str, Any]:
     """Return the self-check of the client as flat figures.
 
@@ -25,7 +27,9 @@ def client_figures(
             late the event loop was each time it was asked; ``cpu_ns``, the CPU time of the
             process, over ``wall_ns``, the length of the stretch; ``sending``, whether requests
             were still being sent (the CPU time of a client that only waits says nothing).
-        itl_p50: the median chunk gap in seconds, None where nothing was streamed.
+        itl_p50: the median chunk gap in seconds, None where nothing was streamed. Where it is 0
+            (the chunks of an answer came together) it says nothing about lateness, and
+            `ttft_p50`, the median time to first token, stands for it.
         schedule_lag_p99: lateness of sending in seconds, None where nothing was scheduled.
 
     Returns:
@@ -39,7 +43,7 @@ def client_figures(
     lag_p99 = percentile(lags, 99) if lags else None
     busy = [row for row in rows if row['sending'] and row['wall_ns']]
     cpu = _ratio(busy)
-    reasons = list(_reasons(lag_p99, cpu, itl_p50, schedule_lag_p99))
+    reasons = list(_reasons(lag_p99, cpu, itl_p50, ttft_p50, schedule_lag_p99))
     return {
         'client_lag_p50': percentile(lags, 50) if lags else None,
         'client_lag_p99': lag_p99,
@@ -53,12 +57,17 @@ def client_figures(
 
 
 def _reasons(
-    lag_p99: float | None, cpu: float | None, itl_p50: float | None, late_p99: float | None
+    lag_p99: float | None,
+    cpu: float | None,
+    itl_p50: float | None,
+    ttft_p50: float | None,
+    late_p99: float | None,
 ) -> Iterator[str]:
-    if lag_p99 is not None and itl_p50 is not None and lag_p99 > LAG_SHARE_OF_ITL * itl_p50:
+    what, short = ('median gap between chunks', itl_p50) if itl_p50 else ('median ttft', ttft_p50)
+    if lag_p99 is not None and short and lag_p99 > max(LAG_SHARE * short, LEAST_LAG_SECONDS):
         yield (
-            f'event loop lag p99 {lag_p99 * 1e3:.2f} ms is more than {LAG_SHARE_OF_ITL:.0%} '
-            f'of the median gap between chunks, {itl_p50 * 1e3:.2f} ms'
+            f'event loop lag p99 {lag_p99 * 1e3:.2f} ms is more than {LAG_SHARE:.0%} '
+            f'of the {what}, {short * 1e3:.2f} ms, and than {LEAST_LAG_SECONDS * 1e3:.0f} ms'
         )
     if cpu is not None and cpu > BUSY_CPU:
         yield f'the client used {cpu:.0%} of a core, more than {BUSY_CPU:.0%}'

@@ -69,6 +69,9 @@ DEFINITIONS: dict[str, str] = {
         'latency_total of ok requests and the time waited by those given up (timeouts, '
         'incomplete) [s]: a lower bound of the latency users saw'
     ),
+    'sent_requests_per_sec': (
+        '(requests sent - 1) / (last send - first send): the rate that was offered; open loop only'
+    ),
     'schedule_lag': (
         't0 - t_scheduled of every request sent, without the time a cap held it back and the '
         'time to open its connection [s]; open loop only'
@@ -83,9 +86,22 @@ DEFINITIONS: dict[str, str] = {
         'true if the server said just before every cold request that the model was not loaded'
     ),
     'client_limited': (
-        'true if the 99th percentile of event-loop lag exceeds 5 % of the median itl, or the '
-        'client used more than 80 % of a core while it was sending, or the 99th percentile of '
-        'schedule_lag exceeds 10 ms; client_limited_reasons says which'
+        'true if the 99th percentile of event-loop lag exceeds both 2 ms and 5 % of the median itl '
+        '(of the median ttft where that is 0: chunks that come together), or the client used more '
+        'than 80 % of a core while it was sending, or the 99th percentile of schedule_lag exceeds '
+        '10 ms; client_limited_reasons says which'
     ),
 }
 """Name of a figure (without its statistic) -> formula and unit."""
+
+METRIC_DIRECTIONS: dict[str, str] = {
+    'ttft_mean': 'minimize',
+    'latency_total_mean': 'minimize',
+    'tokens_per_sec_mean': 'maximize',
+    'requests_per_sec': 'maximize',
+    'output_tokens_per_sec': 'maximize',
+    'cold_ttft_mean': 'minimize',
+    'error_rate': 'minimize',
+    'num_failed_runs': 'minimize',
+}
+"""Figure -> which way it is better, the most important first: `kwdagger aggregate` ranks by it."""

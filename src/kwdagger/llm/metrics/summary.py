@@ -90,7 +90,7 @@ def summarize(
         figures['cold_num_not_cold'] = sum(map(_is_known_warm, cold))
         figures['cold_verified'] = _all_verified(cold)
     late = figures.get('schedule_lag_p99')
-    return figures | client_figures(client or (), figures['itl_p50'], late)
+    return figures | client_figures(client or (), figures['itl_p50'], late, figures['ttft_p50'])
 
 
 def _trial_figures(records: Sequence[RequestRecord]) -> dict[str, Any]:
@@ -147,10 +147,18 @@ def _schedule_figures(
     sent = [record for record in records if record.status != 'dropped']
     if all(record.scheduled_ns is None for record in records):
         return {}
-    figures = _spread('schedule_lag', map(per_request.schedule_lag, sent))
+    figures: dict[str, Any] = {'sent_requests_per_sec': _sent_per_second(sent)}
+    figures |= _spread('schedule_lag', map(per_request.schedule_lag, sent))
     for name, figure in SCHEDULED_FIGURES.items():
         figures |= _spread(name, map(figure, answered))
     return figures
+
+
+def _sent_per_second(sent: Sequence[RequestRecord]) -> float | None:
+    times = [record.sent_ns for record in sent]
+    if len(times) < 2:
+        return None
+    return _per_second(len(times) - 1, (max(times) - min(times)) / _NS)
 
 
 def window_seconds(records: Iterable[RequestRecord]) -> float | None:

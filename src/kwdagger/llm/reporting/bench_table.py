@@ -15,10 +15,13 @@ _COLUMNS = (
     ('TPOT', 'tpot_mean', 4),
     ('TOKENS/S', 'tokens_per_sec_mean', 1),
     ('OUT TOKENS/S', 'output_tokens_per_sec', 1),
+    ('SENT/S', 'sent_requests_per_sec', 2),
     ('REQUESTS/S', 'requests_per_sec', 2),
     ('GOOD/S', 'goodput_requests_per_sec', 2),
 )
-_NOTE = 'times in seconds; TOKENS/S of one answer, OUT TOKENS/S of all together'
+_NOTE = 'times in seconds, means but for p95; TOKENS/S of one answer, OUT TOKENS/S of all together'
+_ENOUGH_FOR_P95 = 20
+_FEW = f'; p95 only of {_ENOUGH_FOR_P95} answers or more'
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class BenchRow:
 def bench_table(rows: Sequence[BenchRow]) -> str:
     """Return the rows as a table; columns without any value are left out."""
     columns = [
-        column for column in _COLUMNS if any(row.figures.get(column[1]) is not None for row in rows)
+        column for column in _COLUMNS if any(_shown(row, column[1]) is not None for row in rows)
     ]
     lines = [['MODEL', 'LOAD', 'OK', *(title for title, _, _ in columns)]]
     for row in rows:
@@ -56,12 +59,25 @@ def bench_table(rows: Sequence[BenchRow]) -> str:
         for line in lines
     ]
     spread = any(width is not None for row in rows for width in row.half_widths.values())
-    note = f'{_NOTE}; ± is the 95 % interval of the mean over runs' if spread else _NOTE
-    return '\n'.join([*shown, note]) + '\n'
+    few = any(_is_p95_of_few(row, name) for row in rows for _, name, _ in _COLUMNS)
+    ranges = '; ± is the 95 % interval of the mean over runs' if spread else ''
+    return '\n'.join([*shown, f'{_NOTE}{_FEW if few else ""}{ranges}']) + '\n'
+
+
+def _shown(row: BenchRow, name: str) -> float | None:
+    return None if _is_p95_of_few(row, name) else row.figures.get(name)
+
+
+def _is_p95_of_few(row: BenchRow, name: str) -> bool:
+    """Whether a figure is the 95th percentile of so few values that it is almost the largest."""
+    stem, _, statistic = name.rpartition('_')
+    if statistic != 'p95' or row.figures.get(name) is None:
+        return False
+    return (row.figures.get(f'{stem}_n') or 0) < _ENOUGH_FOR_P95
 
 
 def _cell(row: BenchRow, name: str, digits: int) -> str:
-    value: Any = row.figures.get(name)
+    value: Any = _shown(row, name)
     if value is None:
         return '-'
     half_width = row.half_widths.get(name)

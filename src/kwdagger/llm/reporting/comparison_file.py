@@ -8,9 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kwdagger.errors import InvalidValue
-from kwdagger.llm.metrics.definitions import DEFINITIONS
+from kwdagger.llm.metrics.definitions import DEFINITIONS, METRIC_DIRECTIONS
 from kwdagger.llm.metrics.repeats import estimates
-from kwdagger.llm.reporting.result_file import ResultFile, document_text, recomputed_document
+from kwdagger.llm.reporting.result_file import (
+    ResultFile,
+    document_text,
+    forget_interrupted,
+    recomputed_document,
+)
 from kwdagger.rundir.files import replace_file
 
 
@@ -53,11 +58,13 @@ def write_comparison(
         'result': {
             **_figures(conditions, folder),
             'config_summary': dict(config_summary),
+            'metric_directions': METRIC_DIRECTIONS,
             'definitions': DEFINITIONS,
         },
     }
     os.makedirs(folder, exist_ok=True)
     replace_file(path, document_text(document), os.getpid())
+    forget_interrupted(path)
 
 
 def _figures(conditions: Sequence[ComparedCondition], folder: str) -> dict[str, Any]:

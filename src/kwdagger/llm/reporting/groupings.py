@@ -127,21 +127,38 @@ def standard_groupings(trials: pd.DataFrame, runs: pd.DataFrame) -> list[Groupin
     """Return the tables that every report has.
 
     Cold starts stand apart from warm trials everywhere: where concurrency or host is compared,
-    only warm ones count.
+    only warm ones count. Trials under different loads, and those of runs that did not end, are
+    never pooled.
     """
     found = []
+    ended = ('ended',) if (runs['ended'] == 'interrupted').any() else ()
+    trials = _cold_apart_from_loads(trials)
+    keys = ('model', 'start', *_varied_loads(trials), *ended)
     if len(trials):
-        found.append(trial_grouping(trials, 'by model', ('model', 'start')))
+        found.append(trial_grouping(trials, 'by model', keys))
     warm = runs[runs['num_trials'] > 0]
     if len(warm):
         rated = warm['request_rate'].notna().any()
-        keys = LOAD_KEYS if rated else LOAD_KEYS[:2]
-        found.append(run_grouping(warm, 'by load', keys))
+        loads = LOAD_KEYS if rated else LOAD_KEYS[:2]
+        found.append(run_grouping(warm, 'by load', (*loads, *ended)))
     if trials['residual_sec'].notna().any():
-        found.append(time_grouping(trials, 'where the time goes', ('model', 'start')))
+        found.append(time_grouping(trials, 'where the time goes', keys))
     if len(trials) and trials['host'].nunique(dropna=False) > 1:
-        found.append(trial_grouping(trials, 'by host', ('host', 'model', 'start')))
+        found.append(trial_grouping(trials, 'by host', ('host', *keys)))
     return found
+
+
+def _cold_apart_from_loads(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials without the load of cold ones: they are asked one at a time."""
+    loads = {name: trials[name].where(trials['start'] == 'warm') for name in LOAD_KEYS[1:]}
+    apart: pd.DataFrame = trials.assign(**loads)
+    return apart
+
+
+def _varied_loads(trials: pd.DataFrame) -> list[str]:
+    """Return what sets the loads of warm trials apart, where there are several."""
+    warm = trials[trials['start'] == 'warm']
+    return [name for name in LOAD_KEYS[1:] if warm[name].nunique(dropna=False) > 1]
 
 
 def comparison(before: pd.DataFrame, after: pd.DataFrame) -> Grouping:

@@ -44,20 +44,28 @@ _TIME_COLUMNS = {
 # What only the rows of a table have -> its columns.
 _COLUMNS = {'trials': _TRIAL_COLUMNS, 'answers': _TIME_COLUMNS, 'runs': _RUN_COLUMNS}
 _MOST_DIFFERENCES = 10
+_ENOUGH_FOR_P95 = 20
 _KEY_HEADS = {'request_rate': 'asked/s'}
 
 
 def print_groupings(
-    groupings: Sequence[Grouping], runs: int, trials: int, failures: Mapping[str, int]
+    groupings: Sequence[Grouping],
+    runs: int,
+    trials: int,
+    failures: Mapping[str, int],
+    interrupted: Sequence[str] = (),
 ) -> None:
     """Print every table.
 
     Args:
         failures: error class -> number of trials, which enter no figure.
+        interrupted: the files of runs that a signal ended.
     """
     print_text(f'{_counted(runs, "run")}, {_counted(trials, "trial")}')
     for status, number in Counter(failures).most_common():
         print_text(f'  {number} failed: {status}')
+    for path in interrupted:
+        print_text(f'  interrupted: {_shown(path)}')
     for grouping in filter(lambda grouping: grouping.rows, groupings):
         print_text()
         print_text(grouping.title)
@@ -119,7 +127,7 @@ def _key_columns(grouping: Grouping) -> list[TextColumn]:
 def _figure_columns(grouping: Grouping, heads: dict[str, str]) -> list[TextColumn]:
     columns = []
     for name, head in heads.items():
-        values = [row[name] for row in grouping.rows]
+        values = [_enough(row, name) for row in grouping.rows]
         if all(value is None for value in values):
             continue
         cells = column_texts(values)
@@ -130,6 +138,11 @@ def _figure_columns(grouping: Grouping, heads: dict[str, str]) -> list[TextColum
     if _has_choice(grouping):
         columns.append(TextColumn('', ['best' if row['pareto'] else '' for row in grouping.rows]))
     return columns
+
+
+def _enough(row: Mapping[str, Any], name: str) -> Any:
+    """Return a figure; None for the 95th percentile of a few values, almost the largest of them."""
+    return None if name.endswith('_p95') and row['ok'] < _ENOUGH_FOR_P95 else row[name]
 
 
 def _has_choice(grouping: Grouping) -> bool:

@@ -1,12 +1,14 @@
 """Result files: one JSON document, and beside it the rows that it was computed from.
 
 ``<name>.json`` holds ``{"info": [context], "result": {...}}``; ``requests.jsonl`` has one line
-for each request, ``client.jsonl`` one for each look at the client itself. The document is written
-last, so where it is, its rows are.
+for each request, ``client.jsonl`` one for each look at the client itself. A run that a signal
+ended is ``<name>.interrupted.json``, with ``requests.interrupted.jsonl`` and so on. The document
+is written last, so where it is, its rows are.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,19 +16,32 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from kwdagger.errors import InvalidValue, MissingFile
-from kwdagger.llm.metrics.definitions import DEFINITIONS
+from kwdagger.llm.metrics.definitions import DEFINITIONS, METRIC_DIRECTIONS
 from kwdagger.llm.metrics.summary import summarize
 from kwdagger.llm.metrics.trial_rows import trial_row
 from kwdagger.llm.records import RequestRecord, read_records, record_line
 from kwdagger.rundir.files import replace_file
 
-_REQUESTS_NAME = 'requests.jsonl'
-_CLIENT_NAME = 'client.jsonl'
+_REQUESTS = 'requests'
+_CLIENT = 'client'
+_INTERRUPTED = '.interrupted'
+
+
+def interrupted_path(path: str) -> str:
+    """Return where the result of a run goes that a signal ended, instead of `path`.
+
+    >>> interrupted_path('out/llm_bench.json')
+    'out/llm_bench.interrupted.json'
+    """
+    stem, suffix = os.path.splitext(path)
+    return f'{stem}{_INTERRUPTED}{suffix}'
 
 
 @dataclass(frozen=True, slots=True)
 class ResultFile:
     """A result file and the names of what lies beside it.
+
+    The rows of an interrupted run have names of their own: a complete result may lie there too.
 
     Attributes:
         path: the JSON document.
@@ -37,12 +52,17 @@ class ResultFile:
     @property
     def requests_path(self) -> str:
         """One row for each request."""
-        return os.path.join(os.path.dirname(self.path), _REQUESTS_NAME)
+        return self._beside(_REQUESTS)
 
     @property
     def client_path(self) -> str:
         """One row for each look at the client's own health."""
-        return os.path.join(os.path.dirname(self.path), _CLIENT_NAME)
+        return self._beside(_CLIENT)
+
+    def _beside(self, stem: str) -> str:
+        own = os.path.splitext(self.path)[0]
+        mark = _INTERRUPTED if own.endswith(_INTERRUPTED) else ''
+        return os.path.join(os.path.dirname(self.path), f'{stem}{mark}.jsonl')
 
     def read(self) -> dict[str, Any]:
         """Return the document.
@@ -119,7 +139,17 @@ def write_result(
     replace_file(file.requests_path, ''.join(map(record_line, ordered)), os.getpid())
     replace_file(file.client_path, ''.join(f'{_compact(row)}\n' for row in samples), os.getpid())
     replace_file(file.path, document_text(document), os.getpid())
+    forget_interrupted(file.path)
     return document
+
+
+def forget_interrupted(path: str) -> None:
+    """Remove what an earlier run left that was to give `path` and was interrupted."""
+    file = ResultFile(interrupted_path(os.path.abspath(path)))
+    if os.path.exists(file.path):
+        for left in (file.path, file.requests_path, file.client_path):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(left)
 
 
 def result_document(
@@ -137,6 +167,7 @@ def result_document(
             'trials': [trial_row(record) for record in records if record.phase != 'warmup'],
             'metrics': metrics,
             'config_summary': {**config_summary, 'slos': dict(slos or {})},
+            'metric_directions': METRIC_DIRECTIONS,
             'definitions': DEFINITIONS,
             'client': {name: metrics[name] for name in metrics if name.startswith('client_')},
         },

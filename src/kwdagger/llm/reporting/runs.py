@@ -15,7 +15,7 @@ from kwdagger.results.dotdict import DotDict
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHARED = ('fpath', 'model', 'concurrency', 'request_rate', 'host')
+_SHARED = ('fpath', 'model', 'concurrency', 'request_rate', 'host', 'ended')
 _TRIAL = (
     *('status', 'start', 'prompt_text_len', 'ttft_sec', 'latency_total_sec'),
     *('tokens_per_sec', 'decode_tokens_per_sec', 'residual_sec'),
@@ -68,6 +68,11 @@ class Run:
             (trial['model'] for trial in self.trials if trial.get('model')), None
         )
         return None if found is None else str(found)
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether a signal ended it before it was complete."""
+        return self.config.get('stopped_by') == 'interrupted'
 
     @property
     def host(self) -> str | None:
@@ -163,7 +168,8 @@ def trial_table(runs: Iterable[Run]) -> pd.DataFrame:
 
     Columns: those of `metrics.trial_rows`, ``fpath``, ``model``, ``start`` (``cold``, ``warm``, or
     ``not cold`` for a cold trial whose model was seen in memory just before),
-    ``concurrency`` (at least 1), ``request_rate``, ``host``, and everything known about the run
+    ``concurrency`` (at least 1), ``request_rate``, ``host``, ``ended`` (``complete`` or
+    ``interrupted``), and everything known about the run
     behind ``config.``, ``machine.`` and ``run.``. Those that reports need are always there.
     """
     import pandas as pd
@@ -204,6 +210,7 @@ def _shared_columns(run: Run) -> dict[str, Any]:
         'concurrency': run.concurrency,
         'request_rate': run.request_rate,
         'host': run.host,
+        'ended': 'interrupted' if run.is_interrupted else 'complete',
         **{f'config.{name}': value for name, value in run.config.items()},
         **{f'machine.{name}': value for name, value in run.machine.items()},
         **{f'run.{name}': value for name, value in run.process.items()},

@@ -7,6 +7,7 @@ Durations are nanoseconds; fields whose value is zero are left out by the server
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,7 @@ class OllamaTarget:
 
     def refusal(self, status: int, body: bytes, model: str) -> Failure:
         """Return what an answer with another status means."""
-        return refusal_of(status, body, model, f'ollama pull {model}')
+        return refusal_of(status, body, model, f'ollama pull {shlex.quote(model)}')
 
 
 class OllamaParser:

@@ -59,9 +59,7 @@ def read_options(config: Mapping[str, Any]) -> Bench:
     Raises:
         UserError: an option or a file that cannot be used.
     """
-    models = as_list(config['model'])
-    if not models:
-        raise InvalidValue('there is no model to measure; write kwdagger llm bench MODEL')
+    models = _models(config['model'])
     repeats = config['repeats']
     if repeats < 1 or (repeats > 1 and config['mode'] == 'sweep'):
         raise InvalidValue(
@@ -79,6 +77,22 @@ def read_options(config: Mapping[str, Any]) -> Bench:
     make_target(settings.api, settings.url)
     path = config['dst_fpath'] or os.path.join(config['dst_dpath'], RESULT_NAME)
     return Bench(settings, models, plans, parse_slos(config['slo']), path, dict(config))
+
+
+def _models(option: Any) -> list[str]:
+    """Return the names of models, each once: a second time would be a repeat, not a model."""
+    models = as_list(option)
+    if not models:
+        raise InvalidValue('there is no model to measure; write kwdagger llm bench MODEL')
+    is_commas = isinstance(option, str) and not option.strip().startswith(('[', '-'))
+    if is_commas and len(models) <= option.count(','):
+        raise InvalidValue(f'--model={option}: a name is missing between the commas')
+    twice = [model for place, model in enumerate(models) if model in models[:place]]
+    if twice:
+        raise InvalidValue(
+            f'--model={",".join(models)}: {twice[0]!r} is there twice; --repeats=2 measures it so'
+        )
+    return models
 
 
 def _settings(

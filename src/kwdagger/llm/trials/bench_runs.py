@@ -12,7 +12,6 @@ from kwdagger.llm.trials.bench_options import RESULT_NAME, Bench
 from kwdagger.llm.trials.benchmark import Measured, sweep
 from kwdagger.llm.trials.conditions import PlannedRun, conditions_of, run_order
 from kwdagger.llm.trials.load_plans import limits, stops
-from kwdagger.llm.trials.outputs import check_writable
 from kwdagger.llm.trials.run import TrialResult, run_trials
 
 _RUNS_FOLDER = 'runs'
@@ -20,23 +19,21 @@ _SATURATING_CONCURRENCY = 32
 
 
 def prepare(bench: Bench, say: Callable[[str], None]) -> None:
-    """Make sure that the server has every model, and that the result can be written.
+    """Make sure that the server has every model.
 
     Raises:
-        UserError: it has not, or it cannot; nothing was measured.
+        UserError: it has not; nothing was measured.
     """
     with administration(bench.settings) as server:
         for model in bench.models:
             server.require(model, bench.settings.pull, PullProgress(say))
-    for path in filter(None, (bench.path, bench.config['append_jsonl'])):
-        check_writable(path)
 
 
 def run_all(bench: Bench, say: Callable[[str], None]) -> Iterator[Measured]:
     """Measure every run and yield it, its result file written.
 
     Raises:
-        LoadInterrupted: SIGINT or SIGTERM came; the run under way is not written.
+        TrialsInterrupted: SIGINT or SIGTERM came.
     """
 
     def measure(run: PlannedRun) -> TrialResult:

@@ -43,10 +43,18 @@ def client_remarks(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     limited = [metrics for metrics in runs if metrics.get('client_limited')]
     if not limited:
         return []
-    reasons = '; '.join(limited[0].get('client_limited_reasons') or ())
+    reasons = '; '.join(max(limited, key=_severity).get('client_limited_reasons') or ())
+    worst = 'worst: ' if len(limited) > 1 else ''
     return [
         (
             f'client_limited in {len(limited)} of {len(runs)} runs, whose figures may be those of '
-            f'this machine: {reasons}'
+            f'this machine: {worst}{reasons}'
         )
     ]
+
+
+def _severity(metrics: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return how far a client was from keeping up, for comparison."""
+    reasons = metrics.get('client_limited_reasons') or ()
+    names = ('schedule_lag_p99', 'client_lag_p99', 'client_cpu_mean')
+    return (len(reasons), *(metrics.get(name) or 0.0 for name in names))

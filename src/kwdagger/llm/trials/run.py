@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from kwdagger.llm.engine.client import Timeouts
-from kwdagger.llm.engine.load import LoadRun, measure_load
+from kwdagger.llm.engine.interrupts import LoadInterrupted
 from kwdagger.llm.engine.ollama_api import ServerError
-from kwdagger.llm.engine.plan import LoadPlan, closed
-from kwdagger.llm.records import RequestRecord
 from kwdagger.llm.reporting.pull_progress import PullProgress
-from kwdagger.llm.reporting.result_file import write_result
-from kwdagger.llm.targets import Target, make_target
+from kwdagger.llm.reporting.result_file import interrupted_path, write_result
+from kwdagger.llm.targets import make_target
 from kwdagger.llm.trials.administration import Administration, administration
-from kwdagger.llm.trials.asked import requests_of
-from kwdagger.llm.trials.cold import run_cold_trials
-from kwdagger.llm.trials.cold_reset import ColdReset, CommandReset, UnloadReset
-from kwdagger.llm.trials.outputs import append_rows, check_writable
+from kwdagger.llm.trials.measuring import Taken, measure_into
+from kwdagger.llm.trials.outputs import append_rows, folders_for
 from kwdagger.llm.trials.settings import TrialSettings
 from kwdagger.llm.trials.verdict import MAX_ERROR_RATE, absence, failure_of
 from kwdagger.results.process_context import ProcessContext
@@ -47,6 +41,20 @@ class TrialResult:
     def metrics(self) -> Mapping[str, Any]:
         """The figures, flat; those of cold trials behind ``cold_``."""
         return dict(self.document['result']['metrics'])
+
+
+class TrialsInterrupted(KeyboardInterrupt):
+    """A signal ended a run.
+
+    Attributes:
+        path: where what it had measured was written; None where that is nothing.
+        num_trials: trials in there. exit_code: 128 and the signal's number.
+    """
+
+    def __init__(self, cause: KeyboardInterrupt, path: str | None, num_trials: int) -> None:
+        super().__init__(str(cause) or 'stopped by SIGINT')
+        self.path, self.num_trials = path, num_trials
+        self.exit_code = cause.exit_code if isinstance(cause, LoadInterrupted) else 130
 
 
 def run_trials(
@@ -76,105 +84,66 @@ def run_trials(
     Raises:
         UserError: the server cannot be reached, or has no such model, or cannot do what the
             settings ask for. Nothing was measured then.
-        KeyboardInterrupt: SIGINT or SIGTERM came while requests were in flight.
+        TrialsInterrupted: SIGINT or SIGTERM came. What was measured until then is written, as
+            `reporting.result_file.interrupted_path` names it.
     """
     say, warn = say or _to_stderr, warn or _to_stderr
     target = make_target(settings.api, settings.url, settings.api_key)
     context = ProcessContext(name=name, config=config or settings.summary()).start()
+    summary = settings.summary()
+    taken = Taken()
+    path = os.fspath(path)
     with administration(settings) as server:
         server.require(settings.model, settings.pull, PullProgress(say))
-        for file in filter(None, (os.fspath(path), append_jsonl)):
-            check_writable(file)
-        version = _version(server)
-        cold, warm = _measure(settings, target, server, warn)
-        records = [*cold, *(warm.records if warm else ())]
-        gone = absence(server, records)
-    stopped_by = warm.stopped_by if warm else None
-    failure = failure_of(records, stopped_by, strict, max_error_rate, gone)
-    document = write_result(
-        os.fspath(path),
-        records,
-        config_summary={
-            **settings.summary(),
-            'server_version': version,
-            'stopped_by': stopped_by,
-            'failure': failure,
-        },
-        info=[context.stop()],
-        slos=slos,
-        client=warm.samples if warm else (),
-    )
-    if append_jsonl:
-        append_rows(append_jsonl, document['result']['trials'])
+        with folders_for(filter(None, (path, append_jsonl))):
+            summary['server_version'] = _version(server)
+            try:
+                measure_into(taken, settings, target, server, warn)
+            except KeyboardInterrupt as interrupt:
+                raise _kept(interrupt, taken, path, context, summary, slos) from None
+            stopped_by = taken.warm.stopped_by if taken.warm else None
+            gone = absence(server, taken.records)
+            failure = failure_of(taken.records, stopped_by, strict, max_error_rate, gone)
+            summary |= {'stopped_by': stopped_by, 'failure': failure}
+            document = _write(path, taken, context, summary, slos)
+            if append_jsonl:
+                append_rows(append_jsonl, document['result']['trials'])
     return TrialResult(os.path.abspath(path), document, failure)
 
 
-def _measure(
-    settings: TrialSettings, target: Target, server: Administration, warn: Say
-) -> tuple[list[RequestRecord], LoadRun | None]:
-    """Return the records of the cold trials, and the warm load after them."""
-    epoch_ns = time.perf_counter_ns()
-    timeouts = Timeouts(
-        settings.connect_seconds,
-        settings.first_seconds,
-        settings.gap_seconds,
-        settings.total_seconds,
+def _kept(
+    cause: KeyboardInterrupt,
+    taken: Taken,
+    path: str,
+    context: ProcessContext,
+    summary: Mapping[str, Any],
+    slos: Mapping[str, float] | None,
+) -> TrialsInterrupted:
+    """Write what was measured before a signal came; return the interrupt that says where."""
+    if not taken.records:
+        return TrialsInterrupted(cause, None, 0)
+    own = interrupted_path(path)
+    failure = f'the run did not end: {str(cause) or "stopped by SIGINT"}'
+    ended = {**summary, 'stopped_by': 'interrupted', 'failure': failure}
+    document = _write(own, taken, context, ended, slos)
+    return TrialsInterrupted(cause, own, len(document['result']['trials']))
+
+
+def _write(
+    path: str,
+    taken: Taken,
+    context: ProcessContext,
+    summary: Mapping[str, Any],
+    slos: Mapping[str, float] | None,
+) -> dict[str, Any]:
+    return write_result(
+        path,
+        taken.records,
+        config_summary=summary,
+        info=[context.stop()],
+        slos=slos,
+        client=taken.warm.samples if taken.warm else (),
     )
-    requests = requests_of(settings.prompts, settings.request(), settings.cache)
-    cold = run_cold_trials(
-        target,
-        requests[0],
-        settings.cold_trials,
-        _cold_reset(settings, server),
-        timeouts=timeouts,
-        keep_text=settings.keep_text,
-        trust_env=settings.trust_env,
-        epoch_ns=epoch_ns,
-        warn=warn,
-    )
-    plan = warm_plan(settings)
-    if plan is None:
-        return cold, None
-    if not _loaded(server, settings, warn):
-        plan = replace(plan, warmup_requests=max(1, plan.warmup_requests))
-    warm = measure_load(
-        target,
-        requests,
-        plan,
-        timeouts=timeouts,
-        keep_text=settings.keep_text,
-        trust_env=settings.trust_env,
-        epoch_ns=epoch_ns,
-    )
-    return cold, replace(warm, records=_numbered_after(warm.records, len(cold)))
-
-
-def warm_plan(settings: TrialSettings) -> LoadPlan | None:
-    """Return how the loaded model is asked; None where it is not."""
-    if settings.load is not None:
-        return settings.load
-    if not settings.warm_trials:
-        return None
-    return closed(settings.concurrency, num_requests=settings.warm_trials * len(settings.prompts))
-
-
-def _cold_reset(settings: TrialSettings, server: Administration) -> ColdReset:
-    if settings.cold_reset_cmd:
-        return CommandReset(server, settings.model, settings.cold_reset_cmd, settings.reset_seconds)
-    return UnloadReset(server, settings.model, settings.reset_seconds)
-
-
-def _loaded(server: Administration, settings: TrialSettings, warn: Say) -> bool:
-    """Load the model, so that no warm trial pays for it; return whether the server can."""
-    try:
-        return server.load(settings)
-    except ServerError as error:
-        warn(f'warning: the model could not be loaded before the warm trials: {error}')
-        return True
-
-
-def _numbered_after(records: Sequence[RequestRecord], count: int) -> tuple[RequestRecord, ...]:
-    return tuple(replace(record, index=record.index + count) for record in records)
 
 
 def _version(server: Administration) -> str | None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kwdagger.errors import InvalidValue
-from kwdagger.llm.arrivals import constant, poisson, times_until
+from kwdagger.llm.arrivals import constant, poisson, stretched, times_until
 
 RATES = st.floats(0.01, 10_000)
 BURSTINESS = st.one_of(st.floats(0.1, 20), st.just(1.0), st.just(math.inf))
@@ -39,6 +39,23 @@ def test_until_is_the_same_process_cut_in_time(seconds, rate, seed, burstiness):
     assert longer[:-1] == times
     assert all(time < seconds * 1e9 for time in times)
     assert longer[-1] >= seconds * 1e9
+
+
+@given(st.floats(0.1, 1000), st.integers(2, 200), SEEDS)
+def test_a_fixed_number_can_have_exactly_the_rate_asked_for(rate, count, seed):
+    times = poisson(rate, count, seed)
+    exact = stretched(times, rate)
+    assert exact[0] == times[0]
+    assert (exact[-1] - exact[0]) / 1e9 == pytest.approx((count - 1) / rate)
+    factor = (exact[-1] - exact[0]) / (times[-1] - times[0])
+    for before, after in zip(times, exact, strict=True):
+        assert after - exact[0] == pytest.approx((before - times[0]) * factor, abs=1)
+
+
+def test_few_times_are_left_as_they_are():
+    assert stretched((), 5) == ()
+    assert stretched((3,), 5) == (3,)
+    assert stretched((3, 3), 5) == (3, 3)
 
 
 def test_the_first_times_of_a_seed_never_change():

@@ -16,6 +16,7 @@ from kwdagger.llm.records import ERROR_CLASSES
         ('http_4xx', 404, 'unusable'),
         ('model_missing', 404, 'unusable'),
         ('connect', None, 'down'),
+        ('disconnected', None, 'down'),
         ('timeout_connect', None, 'down'),
         ('http_503_busy', 503, 'busy'),
         ('http_429_rate_limited', 429, 'busy'),

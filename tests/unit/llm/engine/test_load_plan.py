@@ -5,7 +5,7 @@ import math
 import pytest
 
 from kwdagger.errors import InvalidValue
-from kwdagger.llm.arrivals import constant, poisson
+from kwdagger.llm.arrivals import constant, poisson, stretched
 from kwdagger.llm.engine.plan import LoadPlan, closed, open_loop, replay, sequential
 
 
@@ -15,8 +15,20 @@ def test_a_concurrency_of_0_is_sequential():
 
 def test_an_open_loop_by_number():
     plan = open_loop(50, num_requests=20, seed=7)
-    assert plan.arrivals_ns == poisson(50, 20, seed=7)
+    assert plan.arrivals_ns == stretched(poisson(50, 20, seed=7), 50)
+    assert plan.arrivals_ns == open_loop(50, num_requests=20, seed=7).arrivals_ns
+    assert plan.arrivals_ns != open_loop(50, num_requests=20, seed=8).arrivals_ns
     assert (plan.mode, plan.request_rate, plan.seed) == ('open', 50, 7)
+
+
+@pytest.mark.parametrize('rate', [5, 20, 60])
+@pytest.mark.parametrize('warmup', [0.0, 0.7])
+def test_the_mean_rate_of_a_number_of_requests_is_the_one_asked_for(rate, warmup):
+    plan = open_loop(rate, num_requests=100, warmup_seconds=warmup)
+    measured = [time for time in plan.arrivals_ns if time >= warmup * 1e9]
+    assert len(measured) == 100
+    assert 99e9 / (measured[-1] - measured[0]) == pytest.approx(rate)
+    assert list(plan.arrivals_ns) == sorted(plan.arrivals_ns)
 
 
 def test_an_open_loop_by_time():

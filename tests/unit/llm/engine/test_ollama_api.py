@@ -9,7 +9,13 @@ from requests.adapters import BaseAdapter
 
 from kwdagger.errors import UserError
 from kwdagger.llm.engine.model_entries import full_name
-from kwdagger.llm.engine.ollama_api import ModelMissing, OllamaApi, ServerError, require_model
+from kwdagger.llm.engine.ollama_api import (
+    ModelMissing,
+    OllamaApi,
+    ServerError,
+    missing_text,
+    require_model,
+)
 
 URL = 'http://server:11434'
 
@@ -130,7 +136,7 @@ def test_load_says_what_requests_will_say():
         'options': {'num_ctx': 64},
         'keep_alive': '10m',
     }
-    with pytest.raises(ModelMissing, match='kwdagger llm pull b --url=http://server:11434'):
+    with pytest.raises(ModelMissing, match='kwdagger llm pull b --url=http://server:11434`'):
         api.load('b')
 
 
@@ -203,3 +209,9 @@ def test_a_missing_model_is_pulled_when_asked():
 def test_what_is_no_address(url):
     with pytest.raises(UserError, match='no address of a server'):
         OllamaApi(url).tags()
+
+
+def test_the_command_that_brings_a_model_can_be_pasted():
+    line = missing_text('we/ird;rm', 'http://server:11434')
+    assert "`kwdagger llm pull 'we/ird;rm' --url=http://server:11434`" in line
+    assert "`ollama pull 'we/ird;rm'`" in line

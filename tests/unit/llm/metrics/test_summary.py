@@ -99,6 +99,13 @@ def test_who_gave_up_waiting_shows_only_in_the_lower_bound():
     assert found['latency_including_timeouts_min'] == 0.2
 
 
+def test_the_rate_at_which_requests_were_really_sent():
+    rows = [record(n, sent=10 + 100 * n, scheduled_ns=100 * n * MS, end=30) for n in range(11)]
+    dropped = record(11, sent=5000, scheduled_ns=5000 * MS, status='dropped')
+    assert summarize([*rows, dropped])['sent_requests_per_sec'] == pytest.approx(10)
+    assert summarize(rows[:1])['sent_requests_per_sec'] is None
+
+
 def test_open_loops_have_figures_from_the_schedule():
     run = [
         record(0, sent=10, scheduled_ns=0, chunks=(20,), end=30),

@@ -43,6 +43,17 @@ def test_cold_and_warm_stand_apart():
     assert warm['latency_p50'] == pytest.approx(0.2)
 
 
+def test_trials_under_different_loads_are_not_pooled():
+    quick, slow = run(100, cold=900, concurrency=1), run(300, cold=700, concurrency=4)
+    cold, *warm = sorted(tables(quick, slow)['by model'], key=lambda row: row['start'])
+    assert (cold['concurrency'], cold['trials']) == (None, 2)  # cold starts have no load
+    assert [row['concurrency'] for row in warm] == [1, 4]
+    assert [row['latency_mean'] for row in warm] == pytest.approx([0.1, 0.3])
+    rated = {'mode': 'open', 'request_rate': 5.0, 'concurrency': 1}
+    rows = tables(run(100, load=rated), run(100, load={**rated, 'request_rate': 9.0}))['by model']
+    assert [row['request_rate'] for row in rows] == [5.0, 9.0]
+
+
 def test_concurrency_0_and_1_are_one_row_with_an_interval_over_runs():
     rows = tables(run(100, concurrency=0), run(120, concurrency=1), run(80, concurrency=4))
     one, four = rows['by load']

@@ -36,7 +36,8 @@ def test_a_result_and_its_rows(tmp_path):
     assert json.loads(path.read_text()) == document
     assert document['info'] == [{'type': 'process'}]
     result = document['result']
-    assert set(result) == {'trials', 'metrics', 'config_summary', 'definitions', 'client'}
+    parts = {'trials', 'metrics', 'metric_directions', 'config_summary', 'definitions', 'client'}
+    assert set(result) == parts
     assert [row['status'] for row in result['trials']] == ['ok', 'connect']
     assert result['trials'][1]['latency_total_sec'] is None
     assert result['config_summary'] == {'model': 'm', 'slos': {'ttft': 0.1}}

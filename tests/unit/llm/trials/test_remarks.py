@@ -33,6 +33,17 @@ def test_what_is_in_doubt():
     ]
 
 
+def test_of_several_limited_runs_the_worst_is_named():
+    runs = [
+        {'client_limited': True, 'client_lag_p99': lag, 'client_limited_reasons': [f'lag {lag}']}
+        for lag in (0.004, 0.02, 0.006)
+    ]
+    (line,) = client_remarks([*runs, {'client_limited': False}])
+    assert line == (
+        'client_limited in 3 of 4 runs, whose figures may be those of this machine: worst: lag 0.02'
+    )
+
+
 def test_nothing_is_said_without_need():
     runs = [{'num_trials': 4, 'errors': {}, 'cold_verified': True, 'client_limited': False}]
     assert remarks_on('a', 'x', runs) == client_remarks(runs) == []
