@@ -186,7 +186,9 @@ def place(tmp_path: Path) -> Place:
     'options',
     [
         ['--backend=serial'],
-        pytest.param(['--backend=tmux', '--monitor=none'], marks=pytest.mark.tmux),
+        pytest.param(
+            ['--backend=tmux', '--workers=2', '--monitor=none'], marks=pytest.mark.tmux
+        ),
         pytest.param(['--backend=hyperqueue', '--workers=2'], marks=pytest.mark.hyperqueue),
     ],
     ids=['serial', 'tmux', 'hyperqueue'],
@@ -195,8 +197,9 @@ def test_each_key_is_started_once(place: Place, options: list[str]) -> None:
     done = place.schedule({'k': [1, 2, 3], 'model': ['a', 'b']}, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert place.nothing_is_left()
-    assert place.starts() == ['a', 'b']
-    assert place.asked() == ['a'] * 3 + ['b'] * 3
+    starts = place.starts()
+    assert sorted(starts) == ['a', 'b'], 'workers may come to either first'
+    assert place.asked() == [model for model in starts for _ in range(3)]
     for path in place.run_dirs():
         answered = json.loads((path / 'out.json').read_text())
         asked = json.loads((path / 'job_config.json').read_text())['ask.model']
