@@ -186,9 +186,7 @@ def place(tmp_path: Path) -> Place:
     'options',
     [
         ['--backend=serial'],
-        pytest.param(
-            ['--backend=tmux', '--workers=2', '--monitor=none'], marks=pytest.mark.tmux
-        ),
+        pytest.param(['--backend=tmux', '--workers=2', '--monitor=none'], marks=pytest.mark.tmux),
         pytest.param(['--backend=hyperqueue', '--workers=2'], marks=pytest.mark.hyperqueue),
     ],
     ids=['serial', 'tmux', 'hyperqueue'],
