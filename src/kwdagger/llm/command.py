@@ -1,11 +1,6 @@
-"""``kwdagger llm VERB``: verbs are imported only when they are named."""
+"""``kwdagger llm VERB``: the verbs."""
 
-from __future__ import annotations
-
-import importlib
-import sys
-
-from kwdagger.errors import did_you_mean
+from kwdagger.verbs import VerbTable
 
 VERBS = {
     'bench': 'measure a server: cold and warm trials, closed and open loops, sweeps of load',
@@ -22,40 +17,11 @@ VERBS = {
     'report': 'tables of what was measured; figures computed again from their rows',
 }
 
-
-def usage() -> str:
-    """Return the help text of the command."""
-    width = max(map(len, VERBS))
-    verbs = '\n'.join(f'  {name:<{width}}  {text}' for name, text in VERBS.items())
-    return (
-        f'usage: kwdagger llm VERB [OPTIONS]\n\n'
-        f'Benchmarks, load tests and batches for language-model servers.\n\n'
-        f'{verbs}\n\n'
-        f'`kwdagger llm VERB --help` shows the options of a verb.\n'
-    )
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Run the verb named first; exit code 2 when there is none of that name."""
-    words = sys.argv[1:] if argv is None else list(argv)
-    if not words or words[0] in ('-h', '--help', 'help'):
-        sys.stdout.write(usage())
-        raise SystemExit(0 if words else 2)
-    verb = words[0].replace('-', '_')
-    if verb not in VERBS:
-        sys.stderr.write(
-            f'error: unknown verb {words[0]!r}{did_you_mean(words[0], VERBS)}; '
-            f'verbs are {", ".join(VERBS)}\n'
-        )
-        raise SystemExit(2)
-    try:
-        module = importlib.import_module(f'kwdagger.llm.{verb}')
-        module.main(argv=words[1:])
-    except ModuleNotFoundError as error:
-        if error.name not in ('aiohttp', 'tomli'):
-            raise
-        sys.stderr.write(
-            f'error: kwdagger llm {words[0]} needs the package {error.name}; '
-            f"pip install 'kwdagger[llm]' brings it\n"
-        )
-        raise SystemExit(2) from None
+TABLE = VerbTable(
+    command='kwdagger llm',
+    intro='Benchmarks, load tests and batches for language-model servers.',
+    package='kwdagger.llm',
+    verbs=VERBS,
+    extras={'aiohttp': 'llm', 'tomli': 'llm'},
+)
+main = TABLE.main
