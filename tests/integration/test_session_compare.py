@@ -149,7 +149,8 @@ def test_without_repeats_history_tells_the_noise(session):
 def test_what_passed_and_now_fails_is_a_regression(session, here):
     code, out, _ = session('compare', 'night5', 'broken7', '--root=out', '--over=seed')
     assert code == 1
-    assert 'broken in B: bench size=10: failed: exit code 1 (4 runs, such as out/bench/' in out
+    broken = 'broken in B: bench size=10: failed: exit code 1: the codec is gone (4 runs, such as'
+    assert f'{broken} out/bench/' in out
     assert out.splitlines()[-1].startswith('B against A: 1 broken, ')
 
 

@@ -29,7 +29,7 @@ def unmet(
 
     Args:
         requirements: mappings with ``metric`` and ``min_value``, ``max_value``, ``exact_value``
-            or ``max_regression`` (with or without ``relative_to``).
+            or ``max_regression`` (with or without ``relative_to`` and ``objective``).
 
     >>> unmet([{'metric': 'seconds', 'max_value': 60}], {'seconds': 61.5}, {})
     {'seconds': '61.5 is above max_value 60'}
@@ -44,6 +44,27 @@ def unmet(
         else:
             found.append('there is no such metric')
     return {metric: '; '.join(dict.fromkeys(found)) for metric, found in reasons.items() if found}
+
+
+def objective_of(requirement: Mapping[str, Any]) -> str | None:
+    """Return which way a required metric is better; None where nothing says so.
+
+    Its ``objective`` does, where it has one, then the unit in its name. Otherwise a floor alone
+    means that more is better, a ceiling that less is. Of what may not regress, less is better
+    unless anything says otherwise.
+    """
+    from kwdagger.analysis.comparing.directions import objective_by_name
+    from kwdagger.analysis.objectives import MAXIMIZE, MINIMIZE
+
+    said = requirement.get('objective') or objective_by_name(str(requirement['metric']))
+    if said is not None:
+        return str(said)
+    has_floor, has_ceiling = (
+        requirement.get(key) is not None for key in ('min_value', 'max_value')
+    )
+    if has_floor != has_ceiling:
+        return MAXIMIZE if has_floor else MINIMIZE
+    return MINIMIZE if requirement.get('max_regression') is not None else None
 
 
 def _faults(requirement: Mapping[str, Any], value: Any, history: History) -> list[str]:
@@ -69,19 +90,14 @@ def _faults(requirement: Mapping[str, Any], value: Any, history: History) -> lis
 
 
 def _regression(requirement: Mapping[str, Any], value: float, history: History) -> list[str]:
-    """A rate, or what has a least value, is worse when it is lower; all else when it is higher."""
-    from kwdagger.analysis.comparing.directions import objective_by_name
     from kwdagger.analysis.comparing.regression import max_regression
-    from kwdagger.analysis.objectives import MAXIMIZE, MINIMIZE
 
     metric, entry = str(requirement['metric']), requirement.get('relative_to')
     values = history(metric, entry)
     if entry is not None and not any(map(math.isfinite, values)):
         return [f'entry {entry!r}, which it is relative to, has no such metric']
-    grows = requirement.get('min_value') is not None or objective_by_name(metric) == MAXIMIZE
-    fault = max_regression(
-        value, values, requirement['max_regression'], MAXIMIZE if grows else MINIMIZE
-    )
+    objective = objective_of(requirement)
+    fault = max_regression(value, values, requirement['max_regression'], objective)
     if fault is None:
         return []
     return [f'relative to {entry!r}: {fault}' if entry else fault]

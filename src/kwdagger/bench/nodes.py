@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import kwdagger
-from kwdagger.analysis.comparing.directions import objective_by_name
-from kwdagger.analysis.objectives import MAXIMIZE, MINIMIZE
+from kwdagger.analysis.requirements import objective_of
 from kwdagger.bench.entries.arguments import filled
 from kwdagger.bench.job_spec import JobSpec
 from kwdagger.values import Value
@@ -98,20 +97,6 @@ class ScriptNode(kwdagger.ProcessNode):
             name = str(requirement['metric'])
             shown.setdefault(name, {'metric': name, 'objective': objective_of(requirement)})
         return [{'primary': True, 'display': True, **metric} for metric in shown.values()]
-
-
-def objective_of(requirement: Mapping[str, Any]) -> str | None:
-    """Return which way a required metric is better; None where nothing says so.
-
-    A floor means that more is better, a ceiling that less is; otherwise its unit tells. Of what
-    may not regress, less is better unless its unit says otherwise.
-    """
-    if requirement.get('min_value') is not None:
-        return MAXIMIZE
-    if requirement.get('max_value') is not None:
-        return MINIMIZE
-    by_name = objective_by_name(str(requirement['metric']))
-    return by_name or (MINIMIZE if requirement.get('max_regression') is not None else None)
 
 
 def _is_results_option(word: str) -> bool:

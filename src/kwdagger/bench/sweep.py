@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kwdagger.bench.entries.model import BenchConfig, Entry
+from kwdagger.bench.entries.model import BenchConfig, Entry, Requirement
 from kwdagger.bench.entries.points import entry_rows, entry_texts, swept_names
 from kwdagger.bench.job_spec import JobSpec
 from kwdagger.values import Value
@@ -97,7 +97,7 @@ def _job(entry: Entry, config: BenchConfig) -> dict[str, Any]:
     """Return the fields of the helper's specification that are not the defaults."""
     given = {
         'kind': 'entry' if entry.gives_results else 'data_setup',
-        'requirements': [requirement.as_mapping() for requirement in entry.requirements],
+        'requirements': [_requirement(one, entry) for one in entry.requirements],
         'ray': None if entry.ray is None else dict(entry.ray),
         'gpus': entry.gpus,
         'delete_scratch': entry.delete_scratch,
@@ -114,6 +114,15 @@ def _job(entry: Entry, config: BenchConfig) -> dict[str, Any]:
         for key, value in given.items()
         if value != getattr(default, key) and value not in ([], ())
     }
+
+
+def _requirement(requirement: Requirement, entry: Entry) -> dict[str, Value]:
+    """Return a requirement as its helper is told: a regression goes with what is better."""
+    given = requirement.as_mapping()
+    objective = entry.declared_objective(requirement.metric)
+    if requirement.max_regression is not None and objective is not None:
+        given['objective'] = objective
+    return given
 
 
 def _rows(entries: Iterable[Entry], common: Mapping[str, Value]) -> list[dict[str, Value]]:

@@ -99,14 +99,14 @@ def _failures(subject: str, runs: Iterable[BenchmarkRun]) -> list[Failure]:
     found: dict[str, list[BenchmarkRun]] = {}
     for run in runs:
         if run.state in FAILED_STATES or run.problem:
-            found.setdefault(_why(run), []).append(run)
-    return [Failure(subject, why, broken[0].path, len(broken)) for why, broken in found.items()]
+            found.setdefault(run.problem or f'{run.state} {run.reason}', []).append(run)
+    return [
+        Failure(subject, _why(broken[0]), broken[0].path, len(broken)) for broken in found.values()
+    ]
 
 
 def _why(run: BenchmarkRun) -> str:
-    if run.problem:
-        return run.problem
-    return f'{run.state}: {run.reason}' if run.reason else run.state
+    return run.problem or ': '.join(filter(None, [run.state, run.fault]))
 
 
 def _nothing_in_common(

@@ -20,6 +20,7 @@ from kwdagger.results.loading import ALGO_ID_KEY, read_config
 from kwdagger.results.record import RunRecord
 from kwdagger.results.run_loader import RunLoader
 from kwdagger.rundir.layout import RunDirectory
+from kwdagger.rundir.run_state import FAILED_STATES, last_line
 from kwdagger.rundir.runs import find_runs
 from kwdagger.rundir.session_files import read_plan
 from kwdagger.rundir.status import JobStatus, read_status
@@ -39,6 +40,7 @@ class BenchmarkRun:
         algo_id: what was measured. own: its algorithm parameters, by name.
         block: what else moves its values: parameters of its ancestors and external inputs.
         state: as its record says. problem: why its result cannot be used, or None.
+        last_line: of a failed run's log.
         metrics: name -> finite values; ``wall_seconds`` of the record is among them.
         bad: metrics that hold no finite number. objectives: metric -> which way is better.
         declared: the metrics that the node declares.
@@ -61,11 +63,19 @@ class BenchmarkRun:
     bad: tuple[str, ...] = ()
     objectives: Mapping[str, str | None] = field(default_factory=dict)
     declared: frozenset[str] = frozenset()
+    last_line: str = ''
 
     @property
     def done(self) -> bool:
         """Whether it has a result."""
         return self.state == 'passed' and self.problem is None
+
+    @property
+    def fault(self) -> str | None:
+        """Why it has no result, in one line: of a failure, with the last line of its log."""
+        if self.problem or self.state == 'passed':
+            return self.problem
+        return ': '.join(filter(None, [self.reason, self.last_line])) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,7 @@ def _without_result(root: str, place: RecordedPlace, problem: str) -> BenchmarkR
         status.started_at or '',
         place.path,
         problem,
+        last_line=_said_last(place),
     )
 
 
@@ -205,7 +216,13 @@ def _run(
         bad=bad,
         objectives={name: objectives.of(name) for name in metrics},
         declared=objectives.names,
+        last_line=_said_last(place),
     )
+
+
+def _said_last(place: RecordedPlace) -> str:
+    failed = place.status.state in FAILED_STATES
+    return last_line(RunDirectory(place.path).log_path) if failed else ''
 
 
 def _algo_id(root: str, node: ProcessNode, path: str, own: Mapping[str, Value]) -> str:

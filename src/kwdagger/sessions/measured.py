@@ -23,7 +23,6 @@ def _measurement(run: BenchmarkRun, label: str) -> Measurement:
     metrics = {name: _mean(values) for name, values in run.metrics.items()}
     seconds = metrics.pop(WALL_SECONDS, None)
     own = {name: mean for name, mean in metrics.items() if not name.startswith(TELEMETRY)}
-    problem = run.problem or (None if run.state == 'passed' else run.reason)
     return Measurement(
         run.session,
         run.started_at,
@@ -31,7 +30,7 @@ def _measurement(run: BenchmarkRun, label: str) -> Measurement:
         run.node,
         run.algo_id,
         run.state,
-        problem,
+        run.fault,
         seconds,
         {**own, **metrics},
         run.path,

@@ -96,6 +96,11 @@ class Entry:
     gives_results: bool = True
     place: str = ''
 
+    def declared_objective(self, metric: str) -> str | None:
+        """Return which way `metrics` say that a metric is better; None where they do not."""
+        declared = {one['metric']: one['objective'] for one in self.metrics}
+        return str(declared[metric]) if metric in declared else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchConfig:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kwdagger.analysis.requirements import objective_of
 from kwdagger.bench.entries.entry_reading import (
     Defaults,
     Texts,
@@ -17,7 +18,7 @@ from kwdagger.bench.entries.entry_reading import (
     telemetry_interval,
 )
 from kwdagger.bench.entries.fields import Fields, Findings, Path
-from kwdagger.bench.entries.model import BenchConfig, Dataset, Entry, SinkSpec
+from kwdagger.bench.entries.model import BenchConfig, Dataset, Entry, Requirement, SinkSpec
 from kwdagger.bench.entries.points import entry_texts, misspelt_names
 from kwdagger.errors import UserError
 from kwdagger.specs.configs.loading import LoadedConfig
@@ -322,6 +323,7 @@ def _check_relations(findings: Findings, entries: Iterable[Entry]) -> None:
     names = [entry.name for entry in entries]
     for entry in entries:
         for requirement in entry.requirements:
+            _check_direction(findings, entry, requirement)
             other = requirement.relative_to
             if other is not None and (other not in names or other == entry.name):
                 findings.problem(
@@ -329,6 +331,20 @@ def _check_relations(findings: Findings, entries: Iterable[Entry]) -> None:
                     f'other entry',
                     ('entries', entry.name, 'requirements'),
                 )
+
+
+def _check_direction(findings: Findings, entry: Entry, requirement: Requirement) -> None:
+    """Warn where a regression is looked for and only the default says which way it goes."""
+    metric = requirement.metric
+    declared = {'objective': entry.declared_objective(metric)}
+    if requirement.max_regression is None:
+        return
+    if objective_of({**requirement.as_mapping(), 'max_regression': None, **declared}) is None:
+        findings.warning(
+            f'entry {entry.name!r}: max_regression takes less of {metric!r} to be better; say so, '
+            f'or the opposite, with metrics: [{{metric: {metric}, objective: minimize}}]',
+            ('entries', entry.name, 'requirements'),
+        )
 
 
 def first_problem(config: BenchConfig) -> str:

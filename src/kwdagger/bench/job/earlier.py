@@ -17,6 +17,7 @@ class EarlierResults:
 
     def __init__(self, run_dir: str) -> None:
         self._run_dir = run_dir
+        self._read: dict[str | None, list[dict[str, Any]]] = {}
 
     def values(self, metric: str, entry: str | None) -> Sequence[float]:
         """Return the numbers that were measured, oldest first; only runs that succeeded count.
@@ -25,10 +26,12 @@ class EarlierResults:
             entry: one that this run comes after, in this session; None for this benchmark in
                 other sessions: every run of the same algo id under the root.
         """
-        records = self._own() if entry is None else self._before(entry)
-        ordered = sorted(records, key=lambda record: str(record.get('exec_started_at')))
+        if entry not in self._read:
+            records = self._own() if entry is None else self._before(entry)
+            self._read[entry] = sorted(records, key=lambda one: str(one.get('exec_started_at')))
         found = [
-            (record.get('metrics') or {}).get(metric, record.get(metric)) for record in ordered
+            (record.get('metrics') or {}).get(metric, record.get(metric))
+            for record in self._read[entry]
         ]
         return [
             float(value)

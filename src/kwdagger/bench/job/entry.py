@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from kwdagger.analysis.requirements import unmet
+from kwdagger.analysis.requirements import History, unmet
 from kwdagger.bench.job.files import JobFiles
 from kwdagger.bench.job.measuring import measure, note_stop
 from kwdagger.bench.job.program_results import TASKS_NAME, is_new, marks, read_program_results
@@ -164,5 +164,17 @@ def _unmet(spec: JobSpec, verdict: Verdict) -> dict[str, str]:
         from kwdagger.bench.job.earlier import EarlierResults
 
         earlier = EarlierResults(spec.run_dir).values
+        verdict.warnings += _without_baseline(spec, earlier)
         return unmet(spec.requirements, verdict.metrics, record, earlier)
     return unmet(spec.requirements, verdict.metrics, record)
+
+
+def _without_baseline(spec: JobSpec, earlier: History) -> list[str]:
+    """Return a line for each metric that was never measured before: nothing is asked of it yet."""
+    return [
+        f'nothing measured {item["metric"]} before: max_regression asks for nothing yet'
+        for item in spec.requirements
+        if item.get('max_regression') is not None
+        and item.get('relative_to') is None
+        and not earlier(str(item['metric']), None)
+    ]
