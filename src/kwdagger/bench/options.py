@@ -46,19 +46,23 @@ def with_lists(argv: Any) -> Any:
     return joined(joined(argv, 'config'), 'matrix')
 
 
-def _files(option: str | None) -> list[str]:
+def files_of(option: str | None) -> list[str]:
+    """Return the files that ``--config`` or ``--matrix`` names."""
     if option is None:
         return []
     return as_list(option) if option.startswith('[') else [option]
 
 
-def read_config(options: Mapping[str, Any]) -> BenchConfig:
+def read_config(options: Mapping[str, Any], in_container: bool | None = None) -> BenchConfig:
     """Return the configuration that the options name, with everything that is wrong with it.
+
+    Args:
+        in_container: whether the container's side of ``paths`` counts; None for where we are.
 
     Raises:
         UserError: no file is named, or one cannot be read as a configuration at all.
     """
-    paths = [*_files(options['matrix']), *_files(options['config'])]
+    paths = [*files_of(options['matrix']), *files_of(options['config'])]
     if not paths:
         raise InvalidValue('no configuration: name one with --config (or --matrix and --datasets)')
     loaded = load_config(
@@ -74,7 +78,7 @@ def read_config(options: Mapping[str, Any]) -> BenchConfig:
         loaded,
         _datasets(options['datasets']),
         is_matrix=options['matrix'] is not None,
-        in_container=is_container(),
+        in_container=is_container() if in_container is None else in_container,
     )
 
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-CONTAINER_MARK = '/.dockerenv'
-"""The file that Docker puts into every container."""
+CONTAINER_MARKS = ('/.dockerenv', '/run/.containerenv')
+"""The files that Docker and Podman put into every container."""
 
 _MOUNT = '/MOUNT'
 
@@ -34,9 +34,9 @@ class NamedPath:
         return self.in_container if is_container else self.host_path
 
 
-def is_container(mark: str = CONTAINER_MARK) -> bool:
+def is_container(marks: Iterable[str] = CONTAINER_MARKS) -> bool:
     """Whether this process runs in a container."""
-    return os.path.exists(mark)
+    return any(map(os.path.exists, marks))
 
 
 def host_side(path: str, paths: Iterable[NamedPath]) -> str:

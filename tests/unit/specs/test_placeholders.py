@@ -108,6 +108,6 @@ def test_back_to_the_host(inside, outside):
 
 
 def test_a_container_is_known_by_a_file(tmp_path):
-    assert not is_container(str(tmp_path / '.dockerenv'))
+    assert not is_container([str(tmp_path / '.dockerenv')])
     (tmp_path / '.dockerenv').touch()
-    assert is_container(str(tmp_path / '.dockerenv'))
+    assert is_container([str(tmp_path / '.dockerenv')])

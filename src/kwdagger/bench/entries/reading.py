@@ -30,8 +30,10 @@ DEFAULT_TIMEOUT_S = 7200.0
 TRACKERS = ('mlflow', 'wandb')
 """Sinks whose settings stand at the top in the first generation; ``--sink`` chooses one."""
 
+REPOSITORY = 'curator_repo_dir'
+"""The path that every configuration has: the repository in which it lies."""
+
 _NOTICES = 'slack'
-_REPOSITORY = 'curator_repo_dir'
 
 _RESULTS = ('results_dir', 'results_path')
 _OLD_PATHS = ('results_path', 'datasets_path', 'model_weights_path')
@@ -182,9 +184,9 @@ def _paths(top: Fields) -> list[NamedPath]:
             continue
         top.findings.warning(f"{name!r} is the old spelling of an item of 'paths'", (name,))
         paths.append(NamedPath(name, old))
-    if all(path.name != _REPOSITORY for path in paths):
+    if all(path.name != REPOSITORY for path in paths):
         folder = _repository(top.findings.config.tree.source)
-        paths.append(NamedPath(_REPOSITORY, folder, folder))
+        paths.append(NamedPath(REPOSITORY, folder, folder))
     return paths
 
 

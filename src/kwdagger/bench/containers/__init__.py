@@ -1,0 +1,1 @@
+"""A benchmark session in a container: the ``docker run`` that makes it."""
