@@ -6,7 +6,7 @@ VERBS = {
     'run': 'run the entries of a configuration as one session',
     'check': 'find everything that is wrong with a configuration; runs nothing',
     'list': 'list the entries of a configuration',
-    'docker': 'run them in a container, or print the call that does',
+    'docker': 'run the session in a container, or print the call that does',
 }
 
 TABLE = VerbTable(
