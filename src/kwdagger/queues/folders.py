@@ -1,8 +1,13 @@
-"""Folders of queues' own files, each with its scheduler's process id in its name."""
+"""Folders of queues' own files, each with its scheduler's process id in its name.
+
+The process id is for people. Whether the scheduler lives is told by a lock that it holds: its
+number means nothing in another container that shares the folder of temporary files.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -13,6 +18,10 @@ from collections.abc import Iterator
 _FOLDER_PREFIX = 'kwdagger-'
 _ENDS_WITH_SCHEDULER = ('serial', 'hyperqueue')
 _LONGEST_BASE = 50  # a socket's path has 107 bytes at most
+_LOCK_NAME = 'scheduler.lock'
+
+_locks: dict[str, int] = {}
+"""Folder -> the descriptor by which this process holds it."""
 
 
 def queue_folder(backend: str) -> str:
@@ -25,24 +34,40 @@ def queue_folder(backend: str) -> str:
         fits = backend == 'serial' or len(base) <= _LONGEST_BASE
         if fits and re.fullmatch(r'[\w./+-]+', base) and os.access(base, os.W_OK):
             _sweep(base)
-            return tempfile.mkdtemp(prefix=prefix, dir=base)
-    return tempfile.mkdtemp(prefix=prefix)
+            return _locked(tempfile.mkdtemp(prefix=prefix, dir=base))
+    return _locked(tempfile.mkdtemp(prefix=prefix))
+
+
+def _locked(folder: str) -> str:
+    """Hold a new folder as long as this process lives; let go of those that are gone."""
+    for other in [path for path in _locks if not os.path.isdir(path)]:
+        os.close(_locks.pop(other))
+    path = os.path.join(folder, _LOCK_NAME)
+    lock = os.open(f'{path}.new', os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    os.rename(f'{path}.new', path)  # nobody sees it before it is locked
+    _locks[folder] = lock
+    return folder
 
 
 def queue_folders(backend: str) -> Iterator[str]:
     """Yield the folders of this user's queues of one backend."""
-    prefix = f'{_FOLDER_PREFIX}{backend}-'
     for base in dict.fromkeys(_bases()):
-        try:
-            names = sorted(os.listdir(base))
-        except OSError:
-            continue
-        for name in names:
-            if name.startswith(prefix):
-                folder = os.path.join(base, name)
-                with contextlib.suppress(OSError):
-                    if os.lstat(folder).st_uid == os.getuid() and os.path.isdir(folder):
-                        yield folder
+        yield from _folders_in(base, backend)
+
+
+def _folders_in(base: str, backend: str) -> Iterator[str]:
+    prefix = f'{_FOLDER_PREFIX}{backend}-'
+    try:
+        names = sorted(os.listdir(base))
+    except OSError:
+        return
+    for name in names:
+        if name.startswith(prefix):
+            folder = os.path.join(base, name)
+            with contextlib.suppress(OSError):
+                if os.lstat(folder).st_uid == os.getuid() and os.path.isdir(folder):
+                    yield folder
 
 
 def _bases() -> tuple[str, ...]:
@@ -51,12 +76,20 @@ def _bases() -> tuple[str, ...]:
 
 def _sweep(base: str) -> None:
     """Remove the folders of queues that ended with their scheduler."""
-    for name in os.listdir(base):
-        for backend in _ENDS_WITH_SCHEDULER:
-            prefix = f'{_FOLDER_PREFIX}{backend}-'
-            pid = name.removeprefix(prefix).partition('-')[0]
-            if name.startswith(prefix) and pid.isdigit() and not os.path.exists(f'/proc/{pid}'):
-                shutil.rmtree(os.path.join(base, name), ignore_errors=True)
+    for backend in _ENDS_WITH_SCHEDULER:
+        for folder in _folders_in(base, backend):
+            if _is_left(os.path.join(folder, _LOCK_NAME)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_left(path: str) -> bool:
+    """Whether a lock is there that nobody holds."""
+    try:
+        with open(path, 'rb') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def tmux_environment(folder: str) -> dict[str, str]:
