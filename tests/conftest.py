@@ -2,14 +2,35 @@
 
 import os
 import shutil
+import signal
 from importlib.util import find_spec
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from services.slurm_service import slurm_cluster, slurm_programs_missing
 
-settings.register_profile('suite', deadline=None, print_blob=True)
+# In CI the same examples each time: what lands is not decided by the draw.
+settings.register_profile(
+    'suite',
+    deadline=None,
+    print_blob=True,
+    derandomize=bool(os.environ.get('CI')),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile('suite')
+
+PROXIES = ('http_proxy', 'https_proxy', 'all_proxy')
+
+
+def pytest_configure():
+    """Make the surroundings that programs inherit the same wherever the tests run."""
+    os.umask(0o022)
+    for name in PROXIES:  # all servers of the tests are on this machine
+        os.environ.pop(name, None)
+        os.environ.pop(name.upper(), None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what runs in the background like that, and it would be inherited.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item):

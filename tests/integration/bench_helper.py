@@ -12,7 +12,7 @@ import textwrap
 from kwdagger.bench.job_spec import JobSpec
 
 HELPER = [sys.executable, '-m', 'kwdagger.bench.job']
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 240
 
 
 class HelperRun:

@@ -24,11 +24,11 @@ def canned_server(answer=b'', then='close', read=True):
         with connection:
             try:
                 if read:
-                    connection.settimeout(10)
+                    connection.settimeout(120)
                     connection.recv(2**16)
                 connection.sendall(answer)
                 if then == 'hold':
-                    ended.wait(30)
+                    ended.wait(240)
                 elif then == 'reset':
                     linger = struct.pack('ii', 1, 0)
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

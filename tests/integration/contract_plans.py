@@ -120,7 +120,7 @@ SCENARIOS = {
     ),
     'timeout': Scenario(
         {
-            'slow': {'algo_params': {'do': 'pass'}, 'timeout': 1.5},
+            'slow': {'algo_params': {'do': 'pass'}, 'timeout': 4},
             'after': {'in_paths': ['src']},
         },
         ('slow.out -> after.src',),
@@ -146,7 +146,7 @@ SCENARIOS = {
         {
             'passes': {'algo_params': {'a': 1}, 'teardown': _DOWN},
             'fails': {'algo_params': {'do': 'fail'}, 'teardown': _DOWN},
-            'hangs': {'algo_params': {'do': 'hang'}, 'timeout': 1.5, 'teardown': _DOWN},
+            'hangs': {'algo_params': {'do': 'hang'}, 'timeout': 4, 'teardown': _DOWN},
         },
     ),
 }
@@ -161,7 +161,7 @@ def observe(
         [sys.executable, '-m', 'kwdagger', 'schedule', '--run=1', '--root_dpath=out', *words,
          f'--params={scenario.params()}'],
         cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-        timeout=120, env={**os.environ, **environment},
+        timeout=240, env={**os.environ, **environment},
     )  # fmt: skip
     root = folder / 'out'
     names = job_names(root)
@@ -264,7 +264,7 @@ def grouped(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def left_running(folder: Path) -> list[str]:
     """Return what still runs in a folder; what was told to end has a moment to do so."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 240
     while (found := _running_in(folder)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return found

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 240
 
 # Each run appends a line to a ledger beside the root; its output tells what it was given.
 PROGRAM = """\

@@ -1,6 +1,7 @@
 """The processes that a test has started."""
 
 import os
+import time
 
 import psutil
 
@@ -23,3 +24,13 @@ def words_of(process):
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def nothing_left(folder, seconds=60):
+    """Whether no process of this test runs, now or as soon as what is dying is gone."""
+    end = time.monotonic() + seconds
+    while ours(folder):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True

@@ -26,7 +26,7 @@ class Conversation:
 def connect(url):
     """Return a connected socket."""
     place = urlsplit(url)
-    return socket.create_connection((place.hostname, place.port), timeout=30)
+    return socket.create_connection((place.hostname, place.port), timeout=120)
 
 
 def send(connection, path, body, method='POST'):

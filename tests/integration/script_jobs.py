@@ -14,7 +14,7 @@ from kwdagger.rundir.layout import BOOKKEEPING, RunDirectory
 from kwdagger.rundir.manifest import JobManifest, materialise
 from kwdagger.rundir.status import JobStatus, read_status
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 240
 
 
 class Job:

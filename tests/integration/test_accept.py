@@ -47,7 +47,7 @@ def run(verb, *words):
         [sys.executable, '-m', 'kwdagger', verb, *words],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert 'Traceback' not in ended.stderr, ended.stderr
     return ended

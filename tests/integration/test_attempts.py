@@ -287,7 +287,7 @@ def test_a_wide_job_is_not_starved_by_narrow_ones(root: Path, leases: Path) -> N
     finally:
         stop.touch()
         for process in loops:
-            process.wait(timeout=60)
+            process.wait(timeout=240)
 
 
 def test_a_dead_job_lets_go_and_a_living_orphan_does_not(root: Path, leases: Path) -> None:

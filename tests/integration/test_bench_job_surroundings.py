@@ -104,7 +104,7 @@ def test_a_stop_ends_the_cluster_too(helper, fake_ray):
         wait_for((helper.dir / 'ready').exists)
         wait_for(lambda: len(pids_of(fake_ray)) == 3)
         process.terminate()
-        assert process.wait(timeout=60) == 143
+        assert process.wait(timeout=240) == 143
     assert helper.record()['state'] == 'cancelled'
     assert not any(map(alive, pids_of(fake_ray)))
 

@@ -263,7 +263,7 @@ def test_one_process_for_each_entry_makes_one_session(run, folder):
         for name in names
     ]
     for process in running:
-        process.communicate(timeout=120)
+        process.communicate(timeout=240)
         assert process.returncode == 0
     assert sorted(os.listdir(folder / 'results' / 'ci')) == names
     plan = folder / 'results' / '_kwdagger_schedule' / 'ci' / 'plan.jsonl'

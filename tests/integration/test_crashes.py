@@ -107,7 +107,7 @@ def test_a_disk_that_is_full_from_the_start(work, room, what, free):
     room.run('mount', '-t', 'tmpfs', '-o', limit, 'tmpfs', str(root))
     work.inside = room.inside
     call = work.start(root, SMALL)
-    output, _ = call.communicate(timeout=60)
+    output, _ = call.communicate(timeout=240)
     assert 'Traceback' not in output, output
     assert call.returncode in (1, 2), output
     assert 'No space left on device' in output or 'is full' in output

@@ -135,7 +135,7 @@ class Session:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         self.printed = done.stdout
@@ -162,7 +162,7 @@ class Session:
         for process in self.background:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
-            process.communicate(timeout=60)
+            process.communicate(timeout=240)
 
     def environment(self) -> dict[str, str]:
         return {

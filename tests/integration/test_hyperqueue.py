@@ -89,14 +89,14 @@ def start(pipeline, matrix, *words):
 
 def run(pipeline, matrix, *words):
     process = start(pipeline, matrix, *words)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=240)
     assert 'Traceback' not in output, output
     return process.returncode, output
 
 
 def kwdagger(*words):
     command = [sys.executable, '-m', 'kwdagger', *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -125,7 +125,7 @@ def states():
     )
 
 
-def eventually(condition, seconds=20.0):
+def eventually(condition, seconds=240):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, 'this never came true'
@@ -155,7 +155,7 @@ def test_a_diamond_runs_in_order_and_leaves_nothing_behind(work, scratch):
         r['started_at'] for r in by_node['join']
     )
     assert list(scratch.iterdir()) == []
-    assert ours(work) == []
+    eventually(lambda: ours(work) == [])
     assert not list(work.rglob('*.stdout'))
 
 
@@ -181,7 +181,7 @@ def test_a_stop_is_recorded_and_leaves_nothing_running(work, scratch, number):
     scheduler = start('single', {'top.a': list(range(6)), 'top.wait': [1]})
     eventually(lambda: len(programs()) == 2)
     scheduler.send_signal(number)
-    output, _ = scheduler.communicate(timeout=30)
+    output, _ = scheduler.communicate(timeout=240)
     assert scheduler.returncode == 128 + number, output
     assert 'the same command goes on from here' in output
     eventually(lambda: ours(work) == [])
@@ -196,17 +196,17 @@ def test_a_program_may_take_its_time_to_end(work):
     scheduler = start('single', {'top.slow': [1]})
     eventually((work / 'ready').exists)
     scheduler.send_signal(signal.SIGINT)
-    output, _ = scheduler.communicate(timeout=30)
+    output, _ = scheduler.communicate(timeout=240)
     assert scheduler.returncode == 130, output
     assert states() == [('top', 'cancelled')]
-    assert ours(work) == []
+    eventually(lambda: ours(work) == [])
 
 
 def test_after_a_killed_scheduler_the_next_call_finishes(work, scratch):
     scheduler = start('diamond', {'top.a': [1, 2, 3], 'top.wait': [1]})
     eventually(lambda: len(programs()) == 2)
     scheduler.kill()
-    scheduler.communicate(timeout=30)
+    scheduler.communicate(timeout=240)
     eventually(lambda: ours(work) == [])
     assert {state for _, state in states()} <= {'cancelled', 'queued'}
     (work / 'go').touch()
@@ -224,7 +224,7 @@ def test_a_killed_run_script_stops_no_other_job(work):
         victim = victim.parent()
     victim.kill()
     (work / 'go').touch()
-    output, _ = scheduler.communicate(timeout=60)
+    output, _ = scheduler.communicate(timeout=240)
     assert scheduler.returncode == 1, output
     assert '12 of 16 jobs done' in output
     code, output = run('diamond', {'top.a': [1, 2, 3, 4], 'top.wait': [1]})
@@ -242,7 +242,7 @@ def test_jobs_at_the_same_time_have_gpus_of_their_own(work):
     seen = {process.environ()['CUDA_VISIBLE_DEVICES'] for process in programs()}
     assert seen == {'5', '7'}
     (work / 'go').touch()
-    output, _ = scheduler.communicate(timeout=60)
+    output, _ = scheduler.communicate(timeout=240)
     assert scheduler.returncode == 0, output
     written = {path.read_text().strip() for path in Path('out').glob('top/*/o.txt')}
     assert written == {'5', '7'}
@@ -254,7 +254,7 @@ def test_a_job_that_asks_for_all_cores_runs_alone(work):
     eventually(lambda: len(programs()) == 1)
     assert programs()[0].environ()['HQ_CPUS'].count(',') == 1
     (work / 'go').touch()
-    output, _ = scheduler.communicate(timeout=60)
+    output, _ = scheduler.communicate(timeout=240)
     assert scheduler.returncode == 0, output
 
 
@@ -270,7 +270,7 @@ def server(folder):
         eventually(lambda: (folder / 'hq-current' / 'access.json').exists())
         yield process
     finally:
-        process.communicate(timeout=30)
+        process.communicate(timeout=240)
 
 
 def test_a_server_that_runs_already(work):
@@ -292,7 +292,7 @@ def test_a_server_that_goes_away(work):
         scheduler = start('single', matrix, '--hq_server_dir=server')
         eventually(lambda: len(programs()) == 2)
         process.kill()
-        output, _ = scheduler.communicate(timeout=30)
+        output, _ = scheduler.communicate(timeout=240)
     assert scheduler.returncode == 1
     assert 'Traceback' not in output
     assert 'the HyperQueue server is gone' in output
@@ -325,8 +325,8 @@ def test_jobs_left_to_a_server_can_be_cancelled(work):
         eventually(lambda: len(programs()) == 2)
         kwdagger('cancel', 'out')
         eventually(lambda: programs() == [])
+        eventually(lambda: {state for _, state in states()} == {'cancelled'})
         (work / 'go').touch()
-        assert {state for _, state in states()} == {'cancelled'}
 
 
 def test_a_queue_for_submit_jobs(work, capsys):
@@ -349,7 +349,7 @@ def test_very_many_jobs_survive_a_killed_scheduler(work):
     scheduler = start('diamond', matrix)
     eventually(lambda: len(records()) > 0 and ('top', 'passed') in states())
     scheduler.kill()
-    scheduler.communicate(timeout=30)
+    scheduler.communicate(timeout=240)
     code, output = run('diamond', matrix)
     assert code == 1
     assert '320 of 640 jobs done' in output, output
@@ -364,7 +364,7 @@ def test_a_stop_on_a_server_starts_nothing_more(work):
         scheduler = start('single', matrix, '--hq_server_dir=server')
         eventually(lambda: len(programs()) == 2)
         scheduler.send_signal(signal.SIGINT)
-        output, _ = scheduler.communicate(timeout=30)
+        output, _ = scheduler.communicate(timeout=240)
         assert scheduler.returncode == 130, output
         assert states() == [('top', 'cancelled')] * 2 + [('top', 'queued')] * 4
         (work / 'go').touch()

@@ -18,13 +18,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from live_processes import ours
+from live_processes import nothing_left, ours
 
 PROGRAM = """\
 for word; do case $word in --out=*) out=${word#--out=} ;; esac; done
 echo half > "$out"
 echo "begin $out" >> ledger.txt
 sleep 0.03
+while [ -e hold ] && grep -qs '^end' ledger.txt; do sleep 0.02; done
 echo whole > "$out"
 echo "end $out" >> ledger.txt
 """
@@ -47,7 +48,8 @@ def work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     for process in ours(tmp_path):
-        process.kill()
+        with contextlib.suppress(psutil.Error):
+            process.kill()
 
 
 def start(*words):
@@ -65,6 +67,22 @@ def records():
     }
 
 
+@contextlib.contextmanager
+def held():
+    """Let one program end; those that run then wait for the end of the context."""
+    Path('hold').touch()
+    yield
+    Path('hold').unlink()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 240
+    while not (found := condition()):
+        assert time.monotonic() < deadline, 'it did not happen'
+        time.sleep(0.02)
+    return found
+
+
 def passed():
     return {
         name: record['ended_at']
@@ -77,7 +95,7 @@ def finish(words, keep):
     """Repeat the command until it exits 0; what was passed stays as it was."""
     for _ in range(4):
         again = start(*words)
-        output, _ = again.communicate(timeout=60)
+        output, _ = again.communicate(timeout=240)
         assert 'Traceback' not in output, output
         if again.returncode == 0:
             break
@@ -130,7 +148,7 @@ def test_serial_sweep_survives(work, kind, number, seed):
     if target is not None:
         with contextlib.suppress(psutil.NoSuchProcess):
             target.send_signal(number)
-    scheduler.communicate(timeout=60)
+    scheduler.communicate(timeout=240)
     keep = passed()
     for record in records().values():
         assert record['state'] in ('queued', 'passed', 'cancelled', 'killed', 'failed')
@@ -140,33 +158,29 @@ def test_serial_sweep_survives(work, kind, number, seed):
 @pytest.mark.tmux
 @pytest.mark.parametrize('kind', ['scheduler', 'script', 'program'])
 def test_tmux_sweep_survives(work, kind):
-    scheduler = start('--backend=tmux', '--tmux_workers=2')
-    deadline = time.monotonic() + 20
-    target = None
-    while not (passed() and target) and time.monotonic() < deadline:
-        target = victim(kind, scheduler, work)
-    assert target is not None
-    target.send_signal(signal.SIGKILL)
-    scheduler.communicate(timeout=60)
+    with held():
+        scheduler = start('--backend=tmux', '--tmux_workers=2')
+        wait_until(passed)
+        wait_until(lambda: victim(kind, scheduler, work)).send_signal(signal.SIGKILL)
+    scheduler.communicate(timeout=240)
     finish(['--backend=tmux', '--tmux_workers=2'], passed())
 
 
 def test_ctrl_c_records_cancelled_and_leaves_no_process(work):
-    scheduler = start()
-    deadline = time.monotonic() + 20
-    while not (Path('ledger.txt').exists() and passed()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    scheduler.send_signal(signal.SIGINT)
-    output, _ = scheduler.communicate(timeout=30)
+    with held():
+        scheduler = start()
+        wait_until(passed)
+        scheduler.send_signal(signal.SIGINT)
+        output, _ = scheduler.communicate(timeout=240)
     assert scheduler.returncode == 130
     assert 'the same command goes on from here' in output
-    assert ours(work) == []
+    assert nothing_left(work)
     assert {record['state'] for record in records().values()} <= {'passed', 'cancelled', 'queued'}
 
 
 def test_two_schedulers_on_one_root_share_the_work(work):
     first, second = start(), start()
-    outputs = [process.communicate(timeout=60)[0] for process in (first, second)]
+    outputs = [process.communicate(timeout=240)[0] for process in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], outputs
     assert len(passed()) == JOBS
     ends = [line for line in Path('ledger.txt').read_text().splitlines() if line.startswith('end')]
@@ -177,12 +191,11 @@ def test_what_a_killed_scheduler_left_in_the_temporary_folder_is_removed(work, m
     scratch = work / 'scratch'
     scratch.mkdir()
     monkeypatch.setenv('TMPDIR', str(scratch))
-    scheduler = start()
-    deadline = time.monotonic() + 20
-    while not passed() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    scheduler.kill()
-    scheduler.communicate(timeout=30)
+    with held():
+        scheduler = start()
+        wait_until(passed)
+        scheduler.kill()
+        scheduler.communicate(timeout=240)
     assert list(scratch.iterdir()) != []
     finish([], passed())
     assert list(scratch.iterdir()) == []
@@ -191,17 +204,24 @@ def test_what_a_killed_scheduler_left_in_the_temporary_folder_is_removed(work, m
 def test_a_terminal_that_is_gone_is_a_stop_by_hup(work):
     """Whatever is written to a terminal then fails; that is no error of ours."""
     ours_end, terminal = pty.openpty()
-    scheduler = subprocess.Popen(
-        [sys.executable, '-m', 'kwdagger', 'schedule', '--root_dpath=out', '--run=1',
-         f'--params={PARAMS}'],
-        stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
-    )  # fmt: skip
-    os.close(terminal)
-    deadline = time.monotonic() + 30
-    while not passed():
-        assert time.monotonic() < deadline
-        os.read(ours_end, 4096)
-    os.close(ours_end)
-    assert scheduler.wait(timeout=60) == 129
-    assert ours(work) == []
+    with held():
+        scheduler = subprocess.Popen(
+            [sys.executable, '-m', 'kwdagger', 'schedule', '--root_dpath=out', '--run=1',
+             f'--params={PARAMS}'],
+            stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
+        )  # fmt: skip
+        os.close(terminal)
+        os.set_blocking(ours_end, False)
+        wait_until(lambda: drained(ours_end) and passed())
+        os.close(ours_end)
+    assert scheduler.wait(timeout=240) == 129
+    assert nothing_left(work)
     finish((), passed())
+
+
+def drained(terminal):
+    """Read what a terminal shows, so that nobody waits to write to it."""
+    with contextlib.suppress(BlockingIOError):
+        while os.read(terminal, 4096):
+            pass
+    return True

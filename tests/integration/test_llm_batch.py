@@ -23,7 +23,7 @@ from kwdagger.__main__ import main
 from kwdagger.llm.testserver.embedded import running_server
 
 BATCH = [sys.executable, '-m', 'kwdagger.llm', 'batch']
-LIMIT_SECONDS = 40
+LIMIT_SECONDS = 240
 
 
 @pytest.fixture(autouse=True)

@@ -239,7 +239,7 @@ def test_a_redirect_is_not_followed():
 # --- giving up
 
 
-def until(condition, seconds=20):
+def until(condition, seconds=240):
     """Wait until `condition()` holds; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
@@ -254,7 +254,7 @@ async def started(server, count):
 
 
 def test_a_cancelled_request_is_cancelled_and_has_its_record(server):
-    server.fault('stall', seconds=60, after=2)
+    server.fault('stall', seconds=600, after=2)
 
     kept = []
 
@@ -281,7 +281,7 @@ def test_a_cancelled_request_is_cancelled_and_has_its_record(server):
 
 
 def test_a_limit_of_the_caller_is_the_callers(server):
-    server.fault('stall', seconds=60, after=2)
+    server.fault('stall', seconds=600, after=2)
 
     async def wait():
         async with Client(Timeouts(total=30)) as client:
@@ -293,7 +293,7 @@ def test_a_limit_of_the_caller_is_the_callers(server):
 
 
 def test_a_cancelled_load_shows_what_was_in_flight(server):
-    server.fault('stall', seconds=60, after=2)
+    server.fault('stall', seconds=600, after=2)
     seen = []
 
     async def cancel():
@@ -346,7 +346,7 @@ except LoadInterrupted as stop:
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_records_of_what_was_in_flight(server, number):
-    server.fault('stall', seconds=60, after=2)
+    server.fault('stall', seconds=600, after=2)
     command = [sys.executable, '-c', PROGRAM, server.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as program:
         until(lambda: server.state()['busy'] == 3)

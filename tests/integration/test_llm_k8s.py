@@ -297,13 +297,15 @@ def run_as_container(container, command, folder, **environment):
         env={**os.environ, 'PATH': path + os.environ['PATH'], **variables, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 
 
 def models_on(url):
-    return [model['name'] for model in requests.get(f'{url}/api/tags', timeout=10).json()['models']]
+    return [
+        model['name'] for model in requests.get(f'{url}/api/tags', timeout=120).json()['models']
+    ]
 
 
 def pod_of(documents):

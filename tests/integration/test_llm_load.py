@@ -239,7 +239,7 @@ def test_processes_below_the_server_count_as_well():
     ) as parent:
         assert parent.stdout.readline() == 'up\n'
         with ServerWatch(parent.pid) as watch:
-            parent.communicate('\n', timeout=60)
+            parent.communicate('\n', timeout=240)
     figures = watch.figures()
     assert figures['rss_bytes_max'] > 64_000_000
     assert figures['rss_bytes_mean'] <= figures['rss_bytes_max']
@@ -247,18 +247,18 @@ def test_processes_below_the_server_count_as_well():
 
 
 def test_ctrl_c_shows_what_was_measured(server):
-    words = ['-c', '2', '-z', '60s', '-d', BODY, f'{server.url}/api/generate']
+    words = ['-c', '2', '-z', '600s', '-d', BODY, f'{server.url}/api/generate']
     program = subprocess.Popen(
         [sys.executable, '-m', 'kwdagger.llm', 'load', *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while len(server.log()) < 4 and time.monotonic() < deadline:
         time.sleep(0.02)
     program.send_signal(signal.SIGINT)
-    shown, errors = program.communicate(timeout=60)
+    shown, errors = program.communicate(timeout=240)
     assert program.returncode == 130
     assert 'Traceback' not in errors
     assert '[200]' in shown

@@ -75,7 +75,7 @@ def client(path):
 
 def kwdagger(*words, code=0):
     words = [sys.executable, '-m', 'kwdagger', *words, '--root_dpath=results']
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=200)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 

@@ -510,7 +510,7 @@ def test_run_sh_brings_its_own_server_and_ends_it(tutorial):
 @pytest.mark.parametrize('name', ['SIGTERM', 'SIGINT', 'SIGKILL'])
 def test_the_embedded_server_ends_with_run_sh_however_that_ends(tutorial, name):
     (tutorial.folder / 'run_pipelines.sh').write_text(
-        '#!/usr/bin/env bash\necho at it\nexec sleep 60\n'
+        '#!/usr/bin/env bash\necho at it\nexec sleep 600\n'
     )
     process = subprocess.Popen(
         ['./run.sh', str(tutorial.results)],
@@ -533,7 +533,7 @@ def test_the_embedded_server_ends_with_run_sh_however_that_ends(tutorial, name):
         process.communicate()
 
 
-def wait_until(condition, seconds=30):
+def wait_until(condition, seconds=240):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

@@ -54,7 +54,7 @@ def run(verb, *words, code=0):
         [sys.executable, '-m', 'kwdagger', verb, *words],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert 'Traceback' not in ended.stderr, ended.stderr
     assert ended.returncode == code, (ended.stdout, ended.stderr)
@@ -366,7 +366,7 @@ def test_while_a_sweep_runs(work):
     with contextlib.ExitStack() as stack:
         stack.callback(sweep.wait)
         stack.callback((work / 'wait').unlink)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not list(Path('out').glob('gen/*/.claim.*')):
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -388,7 +388,7 @@ def test_removing_and_scheduling_the_same_runs_at_once(work):
             [sys.executable, '-m', 'kwdagger', 'schedule', *words],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        errors = [process.communicate(timeout=120)[1] for process in (pruner, sweep)]
+        errors = [process.communicate(timeout=240)[1] for process in (pruner, sweep)]
         assert 'Traceback' not in ''.join(errors), errors
         assert pruner.returncode in (0, 1)
         schedule(WIDE)

@@ -134,7 +134,7 @@ def test_one_of_twenty_racers_runs_the_program(root: Path) -> None:
 
 
 def test_a_loser_touches_nothing(root: Path) -> None:
-    job = Job(root, 'echo started; sleep 60; : > {out}').write()
+    job = Job(root, 'echo started; sleep 600; : > {out}').write()
     winner = job.start()
     wait_for(lambda: os.path.exists(job.run_directory.log_path) and job.log())
     before = sorted(os.listdir(job.dir))
@@ -186,7 +186,7 @@ def test_a_killed_run_script_leaves_an_orphan_that_is_ended(root: Path) -> None:
 def test_what_a_failed_program_left_running_ends_before_its_record(
     root: Path, last: str, state: str
 ) -> None:
-    job = Job(root, f"bash -c 'sleep 60 & echo $! >{{dir}}/left; {last}'").write()
+    job = Job(root, f"bash -c 'sleep 600 & echo $! >{{dir}}/left; {last}'").write()
     job.run()
     assert job.status().state == state
     assert not alive(int((job.dir / 'left').read_text()))
@@ -240,7 +240,7 @@ def test_a_stop_is_forwarded_and_teardown_runs(root: Path, number: signal.Signal
         '    sys.exit(7)\n'
         'for n in (1, 2, 15): signal.signal(n, stop)\n'
         'print("ready", flush=True)\n'
-        'time.sleep(100)\n'
+        'time.sleep(600)\n'
     )
     (root / 'program.py').write_text(program)
     job = Job(
@@ -259,7 +259,7 @@ def test_a_stop_is_forwarded_and_teardown_runs(root: Path, number: signal.Signal
 def test_a_stop_waits_for_a_program_that_cleans_up(root: Path) -> None:
     job = Job(
         root,
-        'bash -c \'trap "sleep 0.3; echo cleaned; exit 1" TERM; echo ready; sleep 100 & wait\'',
+        'bash -c \'trap "sleep 0.3; echo cleaned; exit 1" TERM; echo ready; sleep 600 & wait\'',
     ).write()
     script = job.start()
     wait_for(lambda: os.path.exists(job.run_directory.log_path) and 'ready' in job.log())

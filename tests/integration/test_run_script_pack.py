@@ -20,7 +20,7 @@ from kwdagger.rundir.manifest import JobManifest, Predecessor, materialise
 from kwdagger.rundir.pack import render_export, render_pack
 from kwdagger.rundir.status import JobStatus, read_status
 
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 240
 Entry = tuple[str, str]
 
 
@@ -132,7 +132,7 @@ def test_a_missing_or_broken_run_script_is_one_failure(root: Path) -> None:
 def test_a_stop_ends_the_running_job_and_the_pack(root: Path, number: signal.Signals) -> None:
     entries = [
         write(root, 'a', ': > out'),
-        write(root, 'b', 'echo ready; sleep 100; : > out'),
+        write(root, 'b', 'echo ready; sleep 600; : > out'),
         write(root, 'c', ': > out'),
     ]
     process = subprocess.Popen(['bash', pack(root, entries)])
@@ -149,7 +149,7 @@ def test_a_stop_ends_the_running_job_and_the_pack(root: Path, number: signal.Sig
 
 
 def test_a_killed_pack_is_taken_over(root: Path) -> None:
-    entries = [write(root, 'a', '[[ -e ../../go ]] || { echo ready; sleep 100; }; : > out')]
+    entries = [write(root, 'a', '[[ -e ../../go ]] || { echo ready; sleep 600; }; : > out')]
     entries.append(write(root, 'b', ': > out', (entries[0],)))
     path = pack(root, entries)
     process = subprocess.Popen(['bash', path])
@@ -164,7 +164,7 @@ def test_a_killed_pack_is_taken_over(root: Path) -> None:
 
 
 def test_a_pack_stops_when_its_scheduler_is_gone(root: Path) -> None:
-    scheduler = subprocess.Popen(['sleep', '100'])
+    scheduler = subprocess.Popen(['sleep', '600'])
     entries = [write(root, 'a', f'kill -9 {scheduler.pid}; : > out'), write(root, 'b', ': > out')]
     path = pack(root, entries, scheduler_pid=scheduler.pid)
     process = subprocess.Popen(['bash', path])

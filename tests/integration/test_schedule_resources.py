@@ -67,7 +67,7 @@ class Place:
             env={**os.environ, 'KWDAGGER_LEASE_DIR': str(self.folder / 'leases')},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 

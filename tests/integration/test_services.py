@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_processes import ours, words_of
+from live_processes import nothing_left, ours, words_of
 from script_jobs import finish, wait_for
 
 from kwdagger.rundir.status import JobStatus, read_status
@@ -121,7 +121,7 @@ class Place:
             env=self.environ(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 
@@ -174,7 +174,7 @@ class Place:
                 process.terminate()
 
     def nothing_is_left(self) -> bool:
-        return not ours(self.folder)
+        return nothing_left(self.folder)
 
 
 @pytest.fixture
@@ -252,9 +252,9 @@ def test_a_service_that_does_not_start_fails_its_jobs(place: Place) -> None:
 
 
 def test_a_service_that_never_gets_ready_is_ended(place: Place) -> None:
-    done = place.schedule({'model': 'never'}, ready_timeout=0.7)
+    done = place.schedule({'model': 'never'}, ready_timeout=4)
     assert done.returncode == 1
-    assert 'service web (model=never) not ready after 0.7 s' in done.stdout
+    assert 'service web (model=never) not ready after 4 s' in done.stdout
     assert '/ready answers 404' in done.stdout
     assert 'its log ends: listening' in done.stdout
     assert place.nothing_is_left()
@@ -273,12 +273,12 @@ def test_a_service_that_dies_is_named_and_started_again(place: Place) -> None:
 
 
 def test_the_wait_for_a_service_is_not_the_jobs_time(place: Place) -> None:
-    slow = f'{SERVICE["start"]} --slow=1.5'
-    done = place.schedule({'model': 'a'}, start=slow, node={'timeout': 1.2})
+    slow = f'{SERVICE["start"]} --slow=3.5'
+    done = place.schedule({'model': 'a'}, start=slow, node={'timeout': 3.2})
     assert done.returncode == 0, done.stdout
     (status,) = place.statuses()
     assert status.wall_seconds is not None
-    assert status.wall_seconds < 1.2
+    assert status.wall_seconds < 3.2
 
 
 def test_a_failed_job_leaves_no_service(place: Place) -> None:
@@ -393,7 +393,7 @@ def test_by_hand_the_service_runs_for_one_job(place: Place) -> None:
         env=place.environ(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -414,7 +414,7 @@ def test_an_exported_script_shares_the_service(place: Place) -> None:
         env=place.environ(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

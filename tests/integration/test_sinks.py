@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from live_processes import ours
+from live_processes import nothing_left
 
 PROGRAM = """\
 import json, os, sys, time
@@ -117,7 +117,7 @@ def replay(*words, code=0):
 
 
 def run(words, code):
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == code, done.stdout + done.stderr
     assert 'Traceback' not in done.stderr
     return done
@@ -136,7 +136,7 @@ def session_file(session, name):
 
 
 def wait_until(condition):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -179,7 +179,7 @@ def test_a_sink_that_hangs_or_dies_neither_holds_up_a_run_nor_others(work):
     assert len(done.stderr.splitlines()) == 2
     assert 'sink hanging has not taken 9 events; later' in done.stderr
     assert 'sink dying has not taken 9 events; later' in done.stderr
-    assert ours(work) == []
+    assert nothing_left(work)
     Path('hanging.hang').unlink()
     Path('dying.die').unlink()
     replay('s')
@@ -246,7 +246,7 @@ def test_what_a_killed_scheduler_left_is_told_by_a_replay_and_by_the_next_call(w
     replay('s')  # the second job runs on
     assert 'close ' not in calls()
     Path('wait-2').unlink()
-    wait_until(lambda: not ours(work))
+    wait_until(lambda: nothing_left(work))
     replay('s')
     assert stored()['summary'][:2] == ['interrupted', None]
     suite = ElementTree.parse(session_file('s', 'junit.xml')).getroot()[0]
@@ -290,10 +290,10 @@ def test_two_calls_that_share_a_session_tell_everything_once(work):
         command('--session=s', params=other, sinks=sinks), stdout=subprocess.PIPE
     )
     wait_until(lambda: sum('finished' in line for line in calls()) == 2)
-    assert second.wait(60) == 0
+    assert second.wait(240) == 0
     assert 'close ' not in calls()
     Path('wait-1').unlink()
-    assert first.wait(60) == 0
+    assert first.wait(240) == 0
     for process in (first, second):
         process.stdout.close()
     replay('s', '--sink=jsonl')  # of jobs of both calls, whatever the pipeline
@@ -332,7 +332,7 @@ def test_the_next_call_tells_what_an_earlier_session_could_not(work):
     with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
         wait_until(lambda: Path('tracker.calls').exists() and 'close ' in calls())
         Path('wait-4').unlink()
-        process.communicate(timeout=60)
+        process.communicate(timeout=240)
     assert process.returncode == 0
     assert Counter(line.split()[0] for line in calls()) == {
         'open': 2, 'started': 4, 'finished': 4, 'close': 2

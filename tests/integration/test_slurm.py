@@ -64,7 +64,7 @@ def start(text, *words, **more):
     )  # fmt: skip
 
 
-def ended(process, code=0, seconds=120):
+def ended(process, code=0, seconds=240):
     output, _ = process.communicate(timeout=seconds)
     assert process.returncode == code, output
     assert 'Traceback' not in output
@@ -102,7 +102,7 @@ def ledger(word):
     return [line.split(' ', 1)[1] for line in lines if line.startswith(word)]
 
 
-def wait_until(condition, seconds=90):
+def wait_until(condition, seconds=240):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, 'it did not happen'

@@ -73,8 +73,8 @@ def schedule(*words):
 
 
 def wait_until(happened):
-    """Wait for a condition, a minute at most."""
-    deadline = time.monotonic() + 60
+    """Wait for a condition, four minutes at most."""
+    deadline = time.monotonic() + 240
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -128,7 +128,7 @@ def test_ctrl_c_cancels_what_was_submitted_and_nothing_else(state):
     process = schedule()
     wait_until(lambda: os.path.exists('started'))
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=100)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 130
     assert 'the same command goes on from here' in output
     assert [word for word in tasks(state) if word in ('PENDING', 'RUNNING')] == ['RUNNING']
@@ -140,12 +140,12 @@ def test_a_terminal_that_is_gone_cancels_nothing(state):
     process = schedule()
     wait_until(lambda: os.path.exists('started'))
     process.send_signal(signal.SIGHUP)
-    process.communicate(timeout=60)
+    process.communicate(timeout=240)
     assert process.returncode == 129
     assert set(tasks(state)) == {'RUNNING', 'PENDING'}
     Path('go').touch()
     again = schedule()
-    output, errors = again.communicate(timeout=100)
+    output, errors = again.communicate(timeout=240)
     assert again.returncode == 0, output + errors
     assert Path('started').read_text() == '\n\n'  # each program once
 
@@ -156,7 +156,7 @@ def test_a_missing_slurm_names_its_package_and_another_backend(state, monkeypatc
         (tmp_path / 'bare' / name).symlink_to(shutil.which(name) or '/bin/true')
     monkeypatch.setenv('PATH', str(tmp_path / 'bare'))
     process = schedule()
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode == 2
     [line] = errors.splitlines()
     assert 'slurm-client' in line

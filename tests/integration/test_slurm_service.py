@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.slurm
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=240):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -26,7 +26,7 @@ def test_it_runs_jobs_on_several_nodes(slurm, tmp_path):
 
 
 def test_what_a_test_leaves_is_cleaned_up(slurm):
-    slurm.ask('sbatch', '--array=0-9', '--output=/dev/null', '--wrap=sleep 100')
+    slurm.ask('sbatch', '--array=0-9', '--output=/dev/null', '--wrap=sleep 600')
     slurm.ask('sbatch', '--hold', '--output=/dev/null', '--wrap=true')
     slurm.ask('scontrol', 'update', 'nodename=n2', 'state=down', 'reason=test')
     slurm.put_to_rest()

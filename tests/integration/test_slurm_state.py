@@ -29,7 +29,7 @@ exec bash "${{rows[SLURM_ARRAY_TASK_ID]#*$'\\t'}}/invoke.sh"
 """
 
 
-def wait_until(condition, seconds=90):
+def wait_until(condition, seconds=240):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, 'it did not happen'

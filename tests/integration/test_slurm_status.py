@@ -52,7 +52,7 @@ def submit():
     done = subprocess.run(
         [*KWDAGGER, 'schedule', '--root_dpath=out', '--run=1', '--backend=slurm',
          '--monitor=none', f'--params={PARAMS}'],
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
     assert 'Traceback' not in done.stderr, done.stderr
     return done
@@ -74,7 +74,7 @@ def states():
     return {name: count for name, count in document()['states'].items() if count}
 
 
-def wait_until(condition, seconds=90):
+def wait_until(condition, seconds=240):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, 'it did not happen'
@@ -169,7 +169,7 @@ def test_after_a_refusal_nothing_counts_as_cancelled(work):
     done = subprocess.run(
         [*KWDAGGER, 'schedule', '--root_dpath=out', '--run=1', '--backend=slurm',
          f'--params={held}'],
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
     assert done.returncode == 2
     assert "node 'eval', 1 job, first eval_id_" in done.stderr

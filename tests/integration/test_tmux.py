@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from live_processes import ours, words_of
+from live_processes import nothing_left, ours, words_of
 
 pytestmark = pytest.mark.tmux
 
@@ -90,7 +90,7 @@ def start(*words, **matrix):
 
 def schedule(*words, expect=0, **matrix):
     process = start(*words, **matrix)
-    printed, _ = process.communicate(timeout=60)
+    printed, _ = process.communicate(timeout=240)
     assert process.returncode == expect, printed
     return printed
 
@@ -100,7 +100,7 @@ def shell(text):
 
 
 def wait_for(condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while not (found := condition()):
         assert time.monotonic() < deadline, 'gave up waiting'
         time.sleep(0.02)
@@ -140,7 +140,7 @@ def test_nothing_is_left_after_success(work, scratch):
     printed = schedule(k=list(range(6)))
     assert '12 of 12 jobs done' in printed
     assert list(scratch.iterdir()) == []
-    assert ours(work) == []
+    assert nothing_left(work)
     assert not (work / 'cache' / 'cmd_queue').exists()
     assert 'tmux' not in printed
 
@@ -149,7 +149,7 @@ def test_without_a_terminal_nothing_is_left_after_a_failure_either(work, scratch
     printed = schedule(expect=1, code=[0, 3])
     assert 'attach' not in printed
     assert list(scratch.iterdir()) == []
-    assert ours(work) == []
+    assert nothing_left(work)
 
 
 def on_terminal(words):
@@ -164,7 +164,7 @@ def on_terminal(words):
     except OSError:  # EIO: the other side is closed
         pass
     os.close(controller)
-    process.wait(timeout=60)
+    process.wait(timeout=240)
     return re.sub(r'\x1b\[[0-9;?]*[a-zA-Z]', '', shown.decode()).replace('\r\n', '\n')
 
 
@@ -216,7 +216,7 @@ def test_the_next_call_closes_the_panes_that_an_earlier_one_of_its_name_left(wor
     schedule('--queue_name=other', code=[0])
     schedule(code=[0], root='other')
     assert list(scratch.iterdir()) == []
-    assert ours(work) == []
+    assert nothing_left(work)
 
 
 def test_work_goes_on_without_its_scheduler_and_the_next_call_waits_for_it(work, scratch):
@@ -228,7 +228,7 @@ def test_work_goes_on_without_its_scheduler_and_the_next_call_waits_for_it(work,
     read_until(again, 'left alone')
     read_until(again, 'waiting for job_id_')
     Path('go').touch()
-    printed, _ = again.communicate(timeout=60)
+    printed, _ = again.communicate(timeout=240)
     assert again.returncode == 0, printed
     assert '4 of 4 jobs done' in printed
     assert len(began()) == 4
@@ -244,7 +244,7 @@ def test_a_call_that_runs_is_left_alone_unless_it_is_to_be_ended(work, scratch):
     read_until(second, 'left alone')
     assert first.poll() is None
     Path('go').touch()
-    assert [first.wait(timeout=60), second.wait(timeout=60)] == [0, 0]
+    assert [first.wait(timeout=240), second.wait(timeout=240)] == [0, 0]
     assert len(began()) == 2
     for process in (first, second):
         process.communicate()
@@ -254,11 +254,11 @@ def test_kill_ends_what_an_earlier_call_runs_and_does_it_again(work, scratch):
     first = start(wait=['go'])
     wait_for(began)
     second = start('--other_session_handler=kill', wait=['go'])
-    printed, _ = first.communicate(timeout=60)
+    printed, _ = first.communicate(timeout=240)
     assert first.returncode == 1
     assert 'not finished' in printed
     Path('go').touch()
-    printed, _ = second.communicate(timeout=60)
+    printed, _ = second.communicate(timeout=240)
     assert second.returncode == 0, printed
     assert states() == ['passed', 'passed']
     assert len(began()) == 3
@@ -272,7 +272,7 @@ def test_two_calls_on_two_roots_with_one_queue_name_do_not_meet(work, scratch):
     assert states('other') == ['passed'] * 4
     assert first.poll() is None
     Path('go').touch()
-    printed, _ = first.communicate(timeout=60)
+    printed, _ = first.communicate(timeout=240)
     assert first.returncode == 0, printed
     assert states() == ['passed', 'passed']
     assert list(scratch.iterdir()) == []
@@ -292,7 +292,7 @@ def test_a_killed_worker_stops_neither_the_other_nor_the_call(work, scratch):
     wait_for(lambda: len(began()) == 2)
     workers(work)[0].kill()
     Path('go').touch()
-    printed, _ = process.communicate(timeout=60)
+    printed, _ = process.communicate(timeout=240)
     assert process.returncode == 1
     assert '10 of 12 jobs done' in printed
     assert list(scratch.iterdir()) == []
@@ -304,11 +304,11 @@ def test_a_stop_is_recorded_as_on_serial(work, scratch, number):
     process = start(wait=['go'])
     wait_for(began)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=240)
     assert process.returncode == 128 + number
     cancelled = [record for record in records() if record['state'] != 'queued']
     assert [(r['state'], r['signal']) for r in cancelled] == [('cancelled', number)]
-    assert ours(work) == []
+    assert nothing_left(work)
     assert list(scratch.iterdir()) == []
 
 
@@ -326,7 +326,7 @@ def test_programs_meet_the_same_surroundings_as_on_serial(work, monkeypatch, she
     )
     home = work / 'home'
     home.mkdir()
-    (home / '.bashrc').write_text('export FROM_BASHRC=1\nsleep 60\n')
+    (home / '.bashrc').write_text('export FROM_BASHRC=1\nsleep 600\n')
     (home / '.tmux.conf').write_text('set-environment -g FROM_TMUX 1\nnew-session\n')
     schedule(root='tmux')
     serial = [word for word in command(root='serial') if not word.startswith('--backend')]
@@ -352,7 +352,7 @@ def test_a_scheduler_whose_terminal_is_gone_leaves_the_workers_at_work(work, scr
     process = start(k=[1, 2, 3], wait='go')
     wait_for(lambda: len(began()) == 2)
     process.send_signal(signal.SIGHUP)
-    process.communicate(timeout=30)
+    process.communicate(timeout=240)
     assert process.returncode == 129
     Path('go').touch()
     outputs = 'out/after/*/o.txt'

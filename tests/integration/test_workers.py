@@ -44,7 +44,7 @@ def test_each_job_runs_once_and_after_its_predecessors(tmp_path, seed, count):
     started = [
         subprocess.Popen(['bash', workers.script_path, str(number)]) for number in range(count)
     ]
-    assert [process.wait(timeout=60) for process in started] == [0] * count
+    assert [process.wait(timeout=240) for process in started] == [0] * count
     ledger = (tmp_path / 'ledger').read_text().splitlines()
     assert len(ledger) == len(set(ledger)) == 2 * len(jobs)
     place = {line: number for number, line in enumerate(ledger)}

@@ -68,7 +68,7 @@ def telemetry_milliseconds(folder: Path) -> float:
 
 
 def main() -> int:
-    """Print the figures; return 1 if one misses its mark by far."""
+    """Print the figures; return 1 if one of many starts misses its mark by far."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--quick', action='store_true', help='ten starts')
     options = parser.parse_args()
@@ -82,7 +82,8 @@ def main() -> int:
     percent = sample / 10
     print(f'{"helper overhead":<32}{added:8.1f} ms   to reach: under {OVERHEAD_MS:g}')
     print(f'{"telemetry at 1 Hz":<32}{percent:8.2f} %    to reach: under {TELEMETRY_PERCENT:g}')
-    return int(percent > 3 * TELEMETRY_PERCENT or added > 5 * OVERHEAD_MS)
+    missed = percent > 3 * TELEMETRY_PERCENT or added > 5 * OVERHEAD_MS
+    return int(missed and not options.quick)
 
 
 if __name__ == '__main__':

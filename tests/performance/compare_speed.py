@@ -1,8 +1,8 @@
 """How fast `session compare` is: 200 metrics of 30 repeats on each side, in under 3 s.
 
-``python tests/performance/compare_speed.py [--quick]`` prints a line of figures and exits with 1
-when one misses. The verdicts alone, the whole verb (its start and the reading of results
-included), and the verb once more with the results index warm.
+``python tests/performance/compare_speed.py [--quick]`` prints a line of figures; without
+``--quick`` it exits with 1 when one misses. The verdicts alone, the whole verb (its start and the
+reading of results included), and the verb once more with the results index warm.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main() -> None:
         + ', '.join(f'{name} {seconds:.2f} s' for name, seconds in figures.items())
         + f' (limit {LIMIT_SECONDS:g} s)'
     )
-    raise SystemExit(max(figures.values()) > LIMIT_SECONDS)
+    raise SystemExit(not quick and max(figures.values()) > LIMIT_SECONDS)
 
 
 def timed(series: list[Series]) -> float:

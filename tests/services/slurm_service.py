@@ -18,7 +18,7 @@ _HERE = Path(__file__).parent
 _NODES = 3
 _PORTS = range(20000, 32000)  # below those that the kernel gives to outgoing connections
 _TRIES = 4
-_REST_SECONDS = 60
+_REST_SECONDS = 300
 
 
 def slurm_programs_missing() -> str | None:

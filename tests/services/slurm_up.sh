@@ -93,7 +93,7 @@ slurmctld
 for ((node = 1; node <= nodes; ++node)); do
     slurmd -N "n$node"
 done
-for ((tries = 0; tries < 300; ++tries)); do
+for ((tries = 0; tries < 1200; ++tries)); do
     up=$(sinfo -h -N -p test -o %T 2>/dev/null | grep -c '^idle$' || true)
     if [[ $up == "$nodes" ]]; then
         printf 'SLURM_CONF=%s\n' "$SLURM_CONF"

@@ -41,7 +41,7 @@ edges:
 """
 PARAMS = '{pipeline: pipe.yaml, matrix: {gen.a: [1, 2, 3, 4, 5], eval.k: [1, 2]}}'
 JOBS = 5 + 10 + 2
-CALL_SECONDS = 180
+CALL_SECONDS = 600
 CALLS_AT_MOST = 400
 
 
