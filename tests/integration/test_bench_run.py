@@ -337,11 +337,26 @@ entries:
     assert not (folder / 'r').exists()
 
 
-def test_no_entries_are_said_and_with_strict_an_error(run, folder):
-    write(folder, config='results_dir: results\nentries: []\n')
-    assert 'no entries' in run('bench', 'run', '--config=config.yaml').stderr
-    assert 'no entries' in run('bench', 'run', '--config=config.yaml', '--strict', code=1).stderr
-    run('bench', 'check', '--config=config.yaml', code=2)
+@pytest.mark.parametrize('verb', ['run', 'check'])
+def test_a_configuration_without_entries_is_no_success(run, folder, verb):
+    off = '- {name: a, script: my_benchmark.py, enabled: false}\n'
+    for entries in ('[]\n', '\n' + off):
+        write(folder, config=f'results_dir: results\nentries: {entries}')
+        done = run('bench', verb, '--config=config.yaml', code=2)
+        assert done.stderr == ('error: the configuration has no entries in config.yaml line 2\n')
+    assert not (folder / 'results').exists()
+
+
+def test_what_is_only_odd_is_refused_when_asked(run, folder):
+    write(folder, config=blocks.EXAMPLE_1 + '    sink_data: [{name: slak}]\n')
+    message = "sink_data for 'slak', which is no sink of this configuration (did you mean 'slack'?)"
+    assert (
+        f"warning: entry 'quick_test': {message}"
+        in run('bench', 'check', '--config=config.yaml').stderr
+    )
+    refused = run('bench', 'run', '--config=config.yaml', '--strict', code=2)
+    assert refused.stderr.startswith(f"error: entry 'quick_test': {message} in config.yaml line 7")
+    assert not (folder / 'results').exists()
 
 
 @pytest.mark.parametrize(
@@ -359,12 +374,19 @@ def test_no_entries_are_said_and_with_strict_an_error(run, folder):
             'is none of session_name',
         ),
         (['run', '--config=env.yaml', '--strict-config-check'], "'NO_SUCH_THING' is not set"),
+        (['run', '--config=sink.yaml'], "unknown sink 'jsonk' (did you mean 'jsonl'?)"),
+        (['check', '--config=config.yaml', '--session-name=../up'], 'cannot be a folder'),
+        (['check', '--config=config.yaml', '--entries=a and'], 'a part of a name is missing'),
+        (['check', '--config=config.yaml', '--sink=mlfow'], "did you mean 'mlflow'?"),
         (['rum'], "unknown verb 'rum' (did you mean 'run'?)"),
     ],
 )
 def test_bad_options_are_one_line_and_leave_nothing(run, folder, words, message):
     write(
-        folder, config=blocks.EXAMPLE_1, env='results_dir: results${NO_SUCH_THING}\nentries: []\n'
+        folder,
+        config=blocks.EXAMPLE_1,
+        env=blocks.EXAMPLE_1.replace('results"', 'results${NO_SUCH_THING}"'),
+        sink=blocks.EXAMPLE_1 + 'sinks: [{name: jsonk}]\n',
     )
     done = run('bench', *words, code=2)
     assert message in done.stderr
@@ -405,6 +427,7 @@ def test_a_selection_by_parts_of_names(run, folder):
     )
     words = ['--config=config.yaml', '--config=here.yaml', '--entries', 'bench and not v1']
     assert run('bench', 'list', *words).stdout.split() == ['benchmark_v2']
+    assert run('bench', 'run', *words, '--list').stdout.split() == ['benchmark_v2']
     assert Path(folder / 'results').exists() is False
 
 

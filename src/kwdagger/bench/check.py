@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import scriptconfig as scfg
 
-from kwdagger import schedule
-from kwdagger.bench.entries.model import BenchConfig
-from kwdagger.bench.options import BenchOptions, chosen_entries, read_config, with_lists
+from kwdagger.bench.options import (
+    BenchOptions,
+    chosen_entries,
+    read_config,
+    unreadable_files,
+    with_lists,
+)
+from kwdagger.bench.problems import all_problems
 from kwdagger.bench.sweep import sweep_of
 from kwdagger.errors import UserError
 from kwdagger.reporting import plan_text
@@ -27,6 +32,8 @@ class BenchCheckConfig(BenchOptions):
     params = scfg.Value(
         False, isflag=True, help='print what a schedule call would be given as --params'
     )
+    sink = scfg.Value(None, type=str, help='who is to be told, as `run` has it')
+    session_name = scfg.Value(None, type=str, help='name of the session, as `run` has it')
     quiet = scfg.Value(False, isflag=True, help='print only what is wrong')
 
     @classmethod
@@ -41,14 +48,15 @@ main = BenchCheckConfig.main
 
 def check_bench(options: Mapping[str, Any]) -> int:
     """Print what is wrong, one line each; return 2 if anything is, otherwise 0."""
-    config = read_config(options)
-    problems = [*config.problems, *further_problems(config, options)]
+    try:
+        config = read_config(options)
+    except UserError as error:
+        return report(unreadable_files(options) or [str(error)])
     for warning in config.warnings:
         plan_text.warn_text(f'warning: {warning}')
-    for problem in dict.fromkeys(problems):
-        plan_text.warn_text(f'error: {problem}')
+    problems = all_problems(config, options)
     if problems:
-        return 2
+        return report(problems)
     entries = chosen_entries(config, options)
     sweep = sweep_of(config, entries)
     if options['params']:
@@ -59,26 +67,11 @@ def check_bench(options: Mapping[str, Any]) -> int:
     return 0
 
 
-def further_problems(config: BenchConfig, options: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what only shows when entries are chosen and the plan is made."""
-    try:
-        entries = chosen_entries(config, options)
-    except UserError as error:
-        yield str(error)
-        return
-    if not entries:
-        yield 'the configuration has no entries'
-    if config.problems or not entries:
-        return
-    call = schedule.ScheduleEvaluationConfig(
-        params=sweep_of(config, entries), root_dpath=config.results_dir, session='check'
-    )
-    try:
-        prepared = schedule.prepare(call)
-    except UserError as error:
-        yield str(error)
-        return
-    yield from (schedule.problem_text(problem) for problem in prepared.problems)
+def report(problems: Iterable[str]) -> int:
+    """Print problems, one line each; return the exit code of bad input."""
+    for problem in problems:
+        plan_text.warn_text(f'error: {problem}')
+    return 2
 
 
 if __name__ == '__main__':

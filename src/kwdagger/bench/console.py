@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kwdagger.bench.entries.model import Entry
 from kwdagger.plan.job import Job
+from kwdagger.reporting import plan_text
 from kwdagger.rundir.layout import RunDirectory
 from kwdagger.rundir.status import read_status
 from kwdagger.sessions.progress import Counts
 
 _STEP = '    '
 _RAN = ('running', 'passed', 'failed', 'timeout', 'oom', 'killed')
+
+
+def print_names(entries: Iterable[Entry]) -> None:
+    """Print the names of entries, one a line."""
+    for entry in entries:
+        plan_text.print_text(entry.name)
 
 
 @dataclass(slots=True)

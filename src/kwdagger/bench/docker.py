@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import socket
@@ -25,11 +24,12 @@ from kwdagger.bench.containers.program import (
 )
 from kwdagger.bench.containers.variables import OWN, variables_of
 from kwdagger.bench.entries.model import BenchConfig, SinkSpec
+from kwdagger.bench.entries.places import REPOSITORY, missing_datasets
 from kwdagger.bench.entries.points import entry_texts
-from kwdagger.bench.entries.reading import REPOSITORY, first_problem, missing_datasets
 from kwdagger.bench.options import chosen_entries, files_of, read_config, with_lists
+from kwdagger.bench.problems import refuse
 from kwdagger.bench.run import BenchRunConfig
-from kwdagger.errors import InvalidValue, MissingFile
+from kwdagger.errors import MissingFile
 from kwdagger.reporting import plan_text
 from kwdagger.specs.configs.loading import load_config
 from kwdagger.specs.options import as_list, joined, run_verb
@@ -124,8 +124,7 @@ def refuse_problems(here: BenchConfig, inside: BenchConfig, files: Sequence[str]
     folders = [os.path.dirname(path) for path in files]
     excused = tuple(in_image(here, inside, folders))
     wrong = [text for text in here.problems if not any(part in text for part in excused)]
-    if wrong:
-        raise InvalidValue(first_problem(dataclasses.replace(here, problems=tuple(wrong))))
+    refuse(wrong)
     for warning in [
         *here.warnings,
         *(f'{text}: it has to be in the image' for text in here.problems),

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from kwdagger.bench.console import print_names
 from kwdagger.bench.options import BenchOptions, chosen_entries, read_config, with_lists
-from kwdagger.reporting import plan_text
 from kwdagger.specs.options import run_verb
 
 
@@ -30,8 +30,7 @@ main = BenchListConfig.main
 def list_bench(options: Mapping[str, Any]) -> int:
     """Print the names; return 0. What is wrong with entries is for ``check`` to say."""
     config = read_config(options)
-    for entry in chosen_entries(config, options):
-        plan_text.print_text(entry.name)
+    print_names(chosen_entries(config, options))
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import kwdagger
 from kwdagger.analysis.requirements import objective_of
 from kwdagger.bench.entries.arguments import filled
+from kwdagger.bench.job.verdict import plain
 from kwdagger.bench.job_spec import JobSpec
 from kwdagger.values import Value
 
@@ -74,7 +75,7 @@ class ScriptNode(kwdagger.ProcessNode):
             name=self.name,
             run_dir=self._in_run_dir('.'),
             results_path=None if is_setup else self._results_path(),
-            params=self._options(),
+            params=plain(self._options()),
             **dict(self.job),
         )
 

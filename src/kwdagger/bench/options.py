@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import scriptconfig as scfg
@@ -12,12 +13,10 @@ from kwdagger.bench.entries.model import BenchConfig, Entry
 from kwdagger.bench.entries.reading import read_bench
 from kwdagger.bench.selection import exactly, selected
 from kwdagger.bench.sweep import with_baselines
-from kwdagger.errors import InvalidType, InvalidValue
-from kwdagger.specs.configs.loading import load_config
+from kwdagger.errors import InvalidValue, UserError
+from kwdagger.specs.configs.loading import LoadedConfig, load_config
 from kwdagger.specs.named_paths import is_container
 from kwdagger.specs.options import OptionsConfig, as_list, joined
-from kwdagger.specs.text_files import read_text_file
-from kwdagger.specs.yaml_text import load_yaml
 
 _DEFERRED = ('sinks', 'mlflow', 'wandb', 'slack')
 """Keys whose variables are filled in when a sink is made, so that no secret is recorded."""
@@ -68,17 +67,25 @@ def read_config(options: Mapping[str, Any], in_container: bool | None = None) ->
     loaded = load_config(
         paths,
         environ=os.environ,
-        strict_env=bool(options['strict_config_check']),
         deferred=_DEFERRED,
     )
     if options['results_dir'] is not None:
         loaded.mapping['results_dir'] = options['results_dir']
         _without_paths_of_results(loaded.mapping)
-    return read_bench(
+    datasets = _datasets(options['datasets'])
+    config = read_bench(
         loaded,
-        _datasets(options['datasets']),
+        datasets,
         is_matrix=options['matrix'] is not None,
         in_container=is_container() if in_container is None else in_container,
+    )
+    if not options['strict_config_check']:
+        return config
+    unset = [*loaded.warnings, *(datasets.warnings if datasets else ())]
+    return replace(
+        config,
+        problems=(*unset, *config.problems),
+        warnings=tuple(text for text in config.warnings if text not in unset),
     )
 
 
@@ -92,15 +99,8 @@ def _without_paths_of_results(mapping: dict[Any, Any]) -> None:
         ]
 
 
-def _datasets(path: str | None) -> Mapping[str, Any] | None:
-    if path is None:
-        return None
-    found = load_yaml(read_text_file(os.path.expanduser(path), 'datasets'), path)
-    if isinstance(found, Mapping) and set(found) == {'datasets'}:
-        found = found['datasets']
-    if not isinstance(found, Mapping):
-        raise InvalidType(f'{path}: datasets are a mapping of names to formats to paths')
-    return found
+def _datasets(path: str | None) -> LoadedConfig | None:
+    return None if path is None else load_config([path], environ=os.environ)
 
 
 def chosen_entries(config: BenchConfig, options: Mapping[str, Any]) -> list[Entry]:
@@ -118,3 +118,27 @@ def chosen_entries(config: BenchConfig, options: Mapping[str, Any]) -> list[Entr
     elif exact is not None:
         names = exactly(names, as_list(exact))
     return with_baselines(config.entries, names)
+
+
+def told(config: BenchConfig, option: str | None) -> str | None:
+    """Return the sinks to tell as the option of a schedule call; None for those configured."""
+    if option in (None, 'none'):
+        return option
+    notices = [sink.name for sink in config.sinks if sink.role == 'notice']
+    return ','.join(dict.fromkeys([*as_list(option), *notices]))
+
+
+def unreadable_files(options: Mapping[str, Any]) -> list[str]:
+    """Return why files cannot be read as a configuration, one line for each such file."""
+    paths = [
+        *files_of(options['matrix']),
+        *files_of(options['config']),
+        *files_of(options['datasets']),
+    ]
+    problems = []
+    for path in paths:
+        try:
+            load_config([path])
+        except UserError as error:
+            problems.append(str(error))
+    return problems

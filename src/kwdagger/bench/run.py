@@ -13,15 +13,15 @@ import scriptconfig as scfg
 
 from kwdagger import schedule
 from kwdagger.bench import views
-from kwdagger.bench.console import EntryLines
+from kwdagger.bench.console import EntryLines, print_names
 from kwdagger.bench.entries.model import BenchConfig, Entry
-from kwdagger.bench.entries.reading import first_problem
-from kwdagger.bench.options import BenchOptions, chosen_entries, read_config, with_lists
+from kwdagger.bench.options import BenchOptions, chosen_entries, read_config, told, with_lists
+from kwdagger.bench.problems import problems_before_plan, refuse
 from kwdagger.bench.sweep import sweep_of
-from kwdagger.errors import InvalidValue, UnknownName
+from kwdagger.errors import UnknownName
 from kwdagger.reporting import plan_text
 from kwdagger.sessions.session import check_session_name
-from kwdagger.specs.options import as_list, run_verb
+from kwdagger.specs.options import run_verb
 
 
 class BenchRunConfig(BenchOptions):
@@ -42,7 +42,8 @@ class BenchRunConfig(BenchOptions):
         help='the same with {session_name}, {session_path}, {results_path} in it; '
         '{session_name_url} and so on are quoted',
     )
-    strict = scfg.Value(False, isflag=True, help='a configuration without entries is an error')
+    list = scfg.Value(False, isflag=True, help='print the names of the entries; run nothing')
+    strict = scfg.Value(False, isflag=True, help='refuse what is otherwise only warned of')
     backend = scfg.Value('serial', type=str, help='serial, tmux, hyperqueue or slurm')
     workers = scfg.Value(None, help='entries that run side by side (tmux, hyperqueue)')
     devices = scfg.Value(None, type=str, help='GPU ids such as 0,1, or auto')
@@ -68,9 +69,9 @@ def run_bench(options: Mapping[str, Any]) -> int:
     """
     config = checked_config(options)
     entries = chosen_entries(config, options)
-    if not entries and not config.setups:
-        plan_text.warn_text('warning: the configuration has no entries, so nothing was measured')
-        return 1 if options['strict'] else 0
+    if options['list']:
+        print_names(entries)
+        return 0
     named = options['session_name'] or config.session_name
     stem = check_session_name(named) if named else default_name(config.session_stem)
     plan_once(config, entries, options, stem)
@@ -91,8 +92,9 @@ def checked_config(options: Mapping[str, Any]) -> BenchConfig:
         UserError: something is wrong.
     """
     config = read_config(options)
-    if config.problems:
-        raise InvalidValue(first_problem(config))
+    refuse(
+        [*problems_before_plan(config, options), *(config.warnings if options['strict'] else ())]
+    )
     for warning in config.warnings:
         plan_text.warn_text(f'warning: {warning}')
     return config
@@ -122,14 +124,6 @@ def plan_once(
     schedule.refuse_problems(prepared)
     views.check_view(config.results_dir, session, prepared.plan)
     return prepared, call
-
-
-def told(config: BenchConfig, option: str | None) -> str | None:
-    """Return the sinks to tell as the option of a schedule call; None for those configured."""
-    if option in (None, 'none'):
-        return option
-    notices = [sink.name for sink in config.sinks if sink.role == 'notice']
-    return ','.join(dict.fromkeys([*as_list(option), *notices]))
 
 
 def measure(

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kwdagger.bench.entries.model import BenchConfig, Entry, Requirement
+from kwdagger.bench.entries.model import BenchConfig, Entry, Requirement, SinkSpec
 from kwdagger.bench.entries.points import entry_rows, entry_texts, swept_names
 from kwdagger.bench.job_spec import JobSpec
 from kwdagger.values import Value
@@ -41,11 +41,13 @@ def sweep_of(config: BenchConfig, entries: Sequence[Entry]) -> dict[str, Any]:
         pipeline['edges'] = edges
     sweep: dict[str, Any] = {'pipeline': pipeline, 'include': _rows([*setups, *entries], off)}
     if config.sinks:
-        sweep['sinks'] = [
-            {'name': sink.name, **sink.options, **_UNCHOSEN.get(sink.role, {})}
-            for sink in config.sinks
-        ]
+        sweep['sinks'] = list(map(sink_settings, config.sinks))
     return sweep
+
+
+def sink_settings(sink: SinkSpec) -> dict[str, Any]:
+    """Return a sink as the ``sinks`` of a schedule call have it."""
+    return {'name': sink.name, **sink.options, **_UNCHOSEN.get(sink.role, {})}
 
 
 def with_baselines(entries: Iterable[Entry], chosen: Iterable[str]) -> list[Entry]:

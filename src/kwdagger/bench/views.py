@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from kwdagger.errors import InvalidValue
 from kwdagger.plan.job import Job, Plan
@@ -21,12 +21,19 @@ def check_view(root: str, session: str, plan: Plan) -> None:
     Raises:
         InvalidValue: the session bears the name of an entry.
     """
-    for node in plan.pipeline.nodes:
-        if session == node.name:
-            raise InvalidValue(
-                f'a session cannot be named {session!r}, as an entry is: '
-                f'{os.path.join(root, session)} holds the run directories of the entry'
-            )
+    clash = clash_of(root, session, [node.name for node in plan.pipeline.nodes])
+    if clash:
+        raise InvalidValue(clash)
+
+
+def clash_of(root: str, session: str, entries: Collection[str]) -> str | None:
+    """Return why a session cannot bear its name beside these entries; None if it can."""
+    if session not in entries:
+        return None
+    return (
+        f'a session cannot be named {session!r}, as an entry is: '
+        f'{os.path.join(root, session)} holds the run directories of the entry'
+    )
 
 
 def entry_links(plan: Plan) -> dict[str, str]:

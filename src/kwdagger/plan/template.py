@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kwdagger.errors import InvalidValue, UnknownName
@@ -12,7 +12,7 @@ from kwdagger.pipeline.gather import GatherSpec
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.parameters import group_defaults, group_names, group_neutrals
 from kwdagger.pipeline.placeholders import filled_value
-from kwdagger.pipeline.ports import InputNode, OutputNode, ParamNode
+from kwdagger.pipeline.ports import InputNode, OutputNode
 from kwdagger.pipeline.resources import (
     AttemptRules,
     Resources,
@@ -117,7 +117,7 @@ def node_template(node: ProcessNode) -> NodeTemplate:
         node.name,
         node,
         tuple(_input_template(node, port) for port in node.inputs.values()),
-        tuple(_param_template(node, port) for port in node.param_ports.values()),
+        tuple(_param_templates(node)),
         outputs,
         frozenset([*node.inputs, *outputs, *node.param_ports]),
         frozenset(group_names(node.perf_params)),
@@ -140,15 +140,17 @@ def _input_template(node: ProcessNode, port: InputNode) -> InputTemplate:
     )
 
 
-def _param_template(node: ProcessNode, port: ParamNode) -> ParamTemplate:
+def _param_templates(node: ProcessNode) -> Iterator[ParamTemplate]:
     defaults = {**group_defaults(node.algo_params), **group_defaults(node.perf_params)}
-    return ParamTemplate(
-        port.name,
-        port.name in group_names(node.perf_params),
-        port.name in defaults,
-        defaults.get(port.name),
-        tuple((p.parent.name, p.name) for p in port.pred),
-    )
+    perf_names = frozenset(group_names(node.perf_params))
+    for port in node.param_ports.values():
+        yield ParamTemplate(
+            port.name,
+            port.name in perf_names,
+            port.name in defaults,
+            defaults.get(port.name),
+            tuple((p.parent.name, p.name) for p in port.pred),
+        )
 
 
 def _given_path(key: str, path: Value) -> str | None:

@@ -23,6 +23,11 @@ _PLACEHOLDER = re.compile(
 )
 
 
+def is_placeholder_name(name: str) -> bool:
+    """Whether ``{name}`` is a placeholder."""
+    return re.fullmatch(_NAME, name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Placeholders:
     """What the placeholders of a configuration stand for on this machine.
@@ -34,7 +39,7 @@ class Placeholders:
 
     Attributes:
         datasets: name -> format -> path, in which named paths may stand.
-        paths: name -> path.
+        paths: name -> path, in which others may stand.
         environ: None leaves ``${NAME}`` as it is.
 
     Raises:
@@ -62,9 +67,11 @@ class Placeholders:
         """Return a text of the configuration itself with its placeholders filled in.
 
         Raises:
-            UnknownName: as `meanings`. InvalidValue: it names the run directory.
+            UnknownName: as `meanings`. InvalidValue: it names the run directory, or itself.
         """
+        return self._resolved(text, ())
 
+    def _resolved(self, text: str, within: tuple[str, ...]) -> str:
         def meaning(match: re.Match[str]) -> str:
             if match['variable'] and self.environ is None:
                 return match[0]
@@ -72,7 +79,7 @@ class Placeholders:
                 raise InvalidValue(
                     f'{match[0]!r} stands for a run directory, and has no meaning here'
                 )
-            return self._meaning(match)
+            return self._meaning(match, within)
 
         return _PLACEHOLDER.sub(meaning, text)
 
@@ -92,17 +99,22 @@ class Placeholders:
             if not (match['variable'] and self.environ is None):
                 yield match
 
-    def _meaning(self, match: re.Match[str]) -> str:
+    def _meaning(self, match: re.Match[str], within: tuple[str, ...] = ()) -> str:
+        if match[0] in within:
+            raise InvalidValue(
+                f'{match[0]!r} stands for itself: {" -> ".join([*within, match[0]])}'
+            )
+        inside = (*within, match[0])
         if match['variable']:
             return replaced_variables(match[0], self.environ or {})
         if match['literal'] is not None:
             return match[0][1:-1]
         if match['name'] == _DATASET:
-            return self._dataset(match[0], match['argument'] or '')
+            return self._resolved(self._dataset(match[0], match['argument'] or ''), inside)
         if match['colon'] is None and match['name'] in RUN_DIRECTORY_NAMES:
             return RUN_DIRECTORY
         if match['colon'] is None and match['name'] in self.paths:
-            return self.paths[match['name']]
+            return self._resolved(self.paths[match['name']], inside)
         known = [_DATASET, *RUN_DIRECTORY_NAMES, *self.paths]
         raise UnknownName(
             f'unknown placeholder {match[0]!r}{did_you_mean(match["name"], known)}; '
@@ -124,4 +136,4 @@ class Placeholders:
                 f'{text!r}: dataset {name!r} has no format {kind!r}{did_you_mean(kind, formats)}; '
                 f'it has {", ".join(formats) or "none"}'
             )
-        return self.resolved(formats[kind])
+        return formats[kind]

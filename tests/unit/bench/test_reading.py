@@ -100,6 +100,58 @@ def test_sinks_of_the_first_generation_wait_to_be_chosen() -> None:
             "'include' must be a list of mappings",
         ),
         ('results_dir: /r\ndatasets: [{name: d, formats: [{type: x}]}]', 'needs a type and a path'),
+        (
+            'results_dir: /r\ndatasets: {d: x}',
+            "mapping of formats to paths, got 'x' in one.yaml line 2",
+        ),
+        (
+            "results_dir: /r\ndatasets: {d: {x: '{dataset:d,x}'}}",
+            "'{dataset:d,x}' stands for itself",
+        ),
+        ("results_dir: /r\ndatasets: {d: {x: '{nowhere}/a'}}", "unknown placeholder '{nowhere}'"),
+        ("results_dir: '{nope}/r'", "results_dir: unknown placeholder '{nope}'"),
+        ("results_dir: ' '", 'results_dir is empty in one.yaml line 1'),
+        ('results_dir: "/r\\0"', 'results_dir has a NUL byte'),
+        ('results_dir: /etc/passwd/r', '/etc/passwd is a file in one.yaml line 1'),
+        ('results_dir: /r\nartifacts_dir: /etc/passwd', "artifacts_dir '/etc/passwd' cannot be a"),
+        ("paths: [{name: a, host_path: '{b}'}, {name: b, host_path: '{a}'}]", 'stands for itself'),
+        ('paths: [{name: a b, host_path: x}]', 'its name stands in braces'),
+        ('results_dir: /r\n3: x', 'unknown key 3 in one.yaml line 2'),
+        (
+            'results_dir: /r\nmin_timeout_s: 9\nmax_timeout_s: 8',
+            'max_timeout_s 8 is below min_timeout',
+        ),
+        ('results_dir: /r\nobject_store_size: big', 'object_store_size is a number'),
+        ('results_dir: /r\ndata_setups: [{name: a, metrics: []}]', "'metrics' is for entries"),
+        *(
+            (f'results_dir: /r\nentries: [{{name: a, script: /bin/true, {more}}}]', problem)
+            for more, problem in [
+                ("enabled: 'no'", "enabled is true or false, got 'no'"),
+                ('gpus: 1.5', 'gpus is a whole number'),
+                ('gpus: .inf', 'gpus is a number from 0 on, got inf'),
+                ('ray: {num_cpus: 1.5}', 'num_cpus is a whole number'),
+                ('ray: {object_store_size: 0}', 'object_store_size is bytes, a share'),
+                ("args: '--n {nope}'", "unknown placeholder '{nope}'"),
+                ('args: "a\\0b"', 'a word has a NUL byte'),
+                (f'args: {"x" * 130_000}', 'there is room for 120000'),
+                ('args: --benchmark-results-path', '--benchmark-results-path is given no path'),
+                ("environment: {'A B': 1}", "'A B' in its environment is no variable name"),
+                ('environment: {A: [1]}', 'A in its environment is a text'),
+                ('environment: {A: }', 'A in its environment is a text, got None'),
+                ('matrix: {script: [x]}', "its matrix has 'script', which is no name of an option"),
+                ("matrix: {'': [x]}", "its matrix has '', which is no name of an option"),
+                ('requirements: [{metric: m, exact_value: [1]}]', 'exact_value is a single value'),
+                ('requirements: [{metric: m, min_value: .inf}]', 'min_value is a number'),
+                (
+                    'requirements: [{metric: m, exact_value: 1, max_value: 1}]',
+                    'exact_value excludes',
+                ),
+            ]
+        ),
+        (
+            f'results_dir: /r\nentries: [{{name: {"n" * 250}, script: /bin/true}}]',
+            'a name has at most 200 bytes',
+        ),
         ('results_dir: /r\ndelete_scratch: maybe', 'delete_scratch is true or false'),
     ],
 )
@@ -107,6 +159,36 @@ def test_what_is_wrong_is_one_line_with_its_place(text: str, problem: str) -> No
     problems = read(text).problems
     assert any(problem in line for line in problems), problems
     assert all('\n' not in line for line in problems)
+
+
+def test_entries_that_are_held_against_each_other_in_a_circle() -> None:
+    rule = 'requirements: [{metric: m, max_regression: 0.1, relative_to: %s}]'
+    entries = ''.join(
+        f'- {{name: {name}, script: /bin/true, {rule % other}}}\n'
+        for name, other in (('a', 'b'), ('b', 'c'), ('c', 'a'), ('d', 'a'))
+    )
+    assert read(f'results_dir: /r\nentries:\n{entries}').problems == (
+        "entry 'a' is relative_to itself: a -> b -> c -> a in one.yaml line 3",
+    )
+
+
+def test_paths_are_made_of_other_paths() -> None:
+    paths = (
+        "paths: [{name: store, host_path: /s}, {name: models, host_path: '{store}/m'},"
+        " {name: results_path, host_path: '{store}/r'}]\n"
+    )
+    assert read(paths + ENTRY).results_dir == '/s/r'
+    inside = read(paths + ENTRY, in_container=True)
+    assert (inside.results_dir, inside.problems) == ('/MOUNT/s/r', ())
+    assert inside.placeholders.resolved('{models}/x') == '/MOUNT/s/m/x'
+
+
+def test_the_file_of_datasets_has_lines_of_its_own() -> None:
+    datasets = merge_texts([('{\n"cc": {"txt": 3},\n"dd": {"txt": "{x}"}\n}', 'sets.json')])
+    problems = read('results_dir: /r\n' + ENTRY, datasets=datasets).problems
+    assert [problem.rpartition(' in ')[2] for problem in problems] == [
+        'sets.json line 2', 'sets.json line 3',
+    ]  # fmt: skip
 
 
 def test_the_repository_of_the_configuration_has_a_name() -> None:

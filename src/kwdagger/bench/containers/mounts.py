@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kwdagger.bench.entries.model import BenchConfig, Entry
+from kwdagger.bench.entries.places import REPOSITORY
 from kwdagger.bench.entries.points import entry_texts
-from kwdagger.bench.entries.reading import REPOSITORY
 from kwdagger.errors import InvalidValue, MissingFile
 
 _WILDCARDS = frozenset('*?[')

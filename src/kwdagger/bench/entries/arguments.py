@@ -6,6 +6,7 @@ What is left of the words when the values are taken out says where each value go
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections import Counter
@@ -112,7 +113,7 @@ def _value(text: str) -> Value:
             number = kind(text)
         except ValueError:
             continue
-        if str(number) == text:
+        if str(number) == text and math.isfinite(number):
             return number
     return text
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kwdagger.bench.entries.arguments import read_arguments, split_args
+from kwdagger.bench.entries.arguments import param_name, read_arguments, split_args
 from kwdagger.bench.entries.fields import Fields, Path
 from kwdagger.bench.entries.model import Entry
+from kwdagger.bench.entries.points import RESERVED
 from kwdagger.bench.entries.requirements import read_requirements
 from kwdagger.errors import UserError
 from kwdagger.pipeline.pipeline import check_node_name
@@ -17,10 +19,10 @@ from kwdagger.pipeline.resources import attempt_rules, coerce_resources
 from kwdagger.specs.configs.loading import LoadedConfig
 from kwdagger.specs.configs.located import found
 from kwdagger.specs.placeholders import Placeholders
-from kwdagger.values import Value
+from kwdagger.values import Value, rendered
 
-RESERVED = ('script', 'arguments', 'results')
-"""Names that an option of a script cannot have as a parameter: the node's own."""
+_LONGEST_NAME = 200
+"""Bytes of a name: with an id behind it, it is the name of a folder, and those have 255."""
 
 RAY_KEYS = ('num_cpus', 'num_gpus', 'enable_object_spilling', 'object_store_size', 'enabled')
 SETUP_KEYS = (
@@ -52,6 +54,11 @@ ENTRY_KEYS = (
 )
 _RESULTS_OPTION = 'benchmark_results_path'
 _SCRIPTS = 'scripts'
+_DEFAULT_SIZE = 'default'
+_VARIABLE = re.compile(r'[A-Za-z_][A-Za-z0-9_]*\Z')
+_LONGEST_ARGS, _BYTES_AROUND_WORD = 120_000, 4
+"""Linux takes 128 KiB as one word (execve(2)), and the helper is told all of them in one."""
+
 _OBJECTIVES = ('minimize', 'maximize')
 
 
@@ -60,7 +67,6 @@ class Defaults:
     """What the top of a configuration says for every entry."""
 
     timeout_s: float
-    min_timeout_s: float | None
     max_timeout_s: float | None
     ray: Mapping[str, Value]
     delete_scratch: bool
@@ -86,7 +92,10 @@ def read_entry(
     fields: Fields, defaults: Defaults, texts: Texts, *, is_setup: bool = False
 ) -> Entry:
     """Return an entry; what is wrong with it is noted."""
-    fields.check_known(SETUP_KEYS if is_setup else ENTRY_KEYS)
+    if is_setup:
+        for key in sorted(set(fields.values) & {*ENTRY_KEYS} - {*SETUP_KEYS}):
+            fields.problem(f'{key!r} is for entries; a data setup is only run', key)
+    fields.check_known(ENTRY_KEYS)
     name = _name(fields)
     script, path = _script(fields, defaults, texts)
     reserved = {*RESERVED, _RESULTS_OPTION}
@@ -100,7 +109,7 @@ def read_entry(
         params=arguments.params,
         matrix=fields.mapping('matrix'),
         timeout_s=_timeout(fields, defaults),
-        environment={key: str(value) for key, value in fields.mapping('environment').items()},
+        environment=_environment(fields),
         ray=_ray(fields, defaults),
         metrics=tuple(_metrics(fields)),
         requirements=read_requirements(fields),
@@ -130,9 +139,35 @@ def ray_settings(fields: Fields) -> dict[str, Value]:
     ray = fields.within('ray')
     ray.check_known(RAY_KEYS)
     for name in ('num_cpus', 'num_gpus'):
-        ray.number(name, None)
+        ray.whole_number(name, None)
     ray.flag('enable_object_spilling', False)
+    check_store_size(ray)
     return {key: value for key, value in ray.values.items() if key != 'enabled'}
+
+
+def check_store_size(fields: Fields) -> None:
+    """Note an ``object_store_size`` that is neither bytes, nor a share, nor ``default``."""
+    if fields.values.get('object_store_size') in (None, _DEFAULT_SIZE):
+        return
+    if fields.number('object_store_size', None) == 0:
+        fields.problem(
+            'object_store_size is bytes, a share of the memory such as 0.3, or default; got 0',
+            'object_store_size',
+        )
+
+
+def _environment(fields: Fields) -> dict[str, str]:
+    texts = {}
+    for name, value in fields.mapping('environment').items():
+        if not _VARIABLE.match(name):
+            fields.problem(f'{name!r} in its environment is no variable name', 'environment', name)
+        elif value is None or isinstance(value, (list, dict)):
+            fields.problem(
+                f'{name} in its environment is a text, got {value!r:.60}', 'environment', name
+            )
+        else:
+            texts[name] = str(rendered(value))
+    return texts
 
 
 def _metrics(fields: Fields) -> Iterator[Mapping[str, Value]]:
@@ -150,6 +185,8 @@ def _name(fields: Fields) -> str:
     if not name:
         fields.problem('it has no name')
         return ''
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        fields.problem(f'a name has at most {_LONGEST_NAME} bytes: it is a folder', 'name')
     try:
         check_node_name(name)
     except UserError:
@@ -195,7 +232,20 @@ def _words(fields: Fields, texts: Texts) -> list[str]:
         return []
     for problem in texts.placeholders.problems(words):
         fields.problem(problem, 'args')
+    for problem in _impossible(words):
+        fields.problem(f'args: {problem}', 'args')
     return words
+
+
+def _impossible(words: Sequence[str]) -> Iterator[str]:
+    """Yield what no command line can hold, or what leaves a value out."""
+    if any('\0' in word for word in words):
+        yield 'a word has a NUL byte, which no command line can hold'
+    size = sum(len(os.fsencode(word)) + _BYTES_AROUND_WORD for word in words)
+    if size > _LONGEST_ARGS:
+        yield f'they come to {size} bytes, quotes included; there is room for {_LONGEST_ARGS}'
+    if words and param_name(words[-1]) == _RESULTS_OPTION:
+        yield f'{words[-1]} is given no path'
 
 
 def _timeout(fields: Fields, defaults: Defaults) -> float:
@@ -225,7 +275,7 @@ def _requests(fields: Fields) -> dict[str, Any]:
         'retries': fields.values.get('retries'),
         'retry_on': fields.values.get('retry_on'),
         'resources': fields.mapping('resources'),
-        'gpus': int(fields.number('gpus', 0) or 0),
+        'gpus': fields.whole_number('gpus', 0) or 0,
     }
     try:
         asked = coerce_resources(given['resources'], fields.owner)

@@ -56,7 +56,8 @@ class Fields:
         for key in self.values:
             if key not in known:
                 nearest = did_you_mean(str(key), known)
-                self.problem(f'unknown key {key!r}{nearest}', str(key))
+                self.problem(f'unknown key {key!r}{nearest}', key)
+        self.flag('enabled', True)
 
     def first_of(self, *names: str) -> str | None:
         """Return which of several spellings of one key is there; two are a problem."""
@@ -68,6 +69,9 @@ class Fields:
     def text(self, name: str) -> str | None:
         """Return a text; a number counts as its text."""
         value = self.values.get(name)
+        if isinstance(value, str) and '\0' in value:
+            self.problem(f'{name} has a NUL byte, which no path or command line can hold', name)
+            return None
         if value is None or isinstance(value, str):
             return value
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -92,11 +96,19 @@ class Fields:
             return default
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             self.problem(f'{name} is a number, got {value!r:.60}', name)
-        elif not least <= value <= most:
+        elif not least <= value <= most or value in (math.inf, -math.inf):
             bounds = f'from {least:g}' + (f' to {most:g}' if most < math.inf else ' on')
             self.problem(f'{name} is a number {bounds}, got {value!r}', name)
         else:
             return value
+        return default
+
+    def whole_number(self, name: str, default: int | None) -> int | None:
+        """Return a whole number from 0 on."""
+        value = self.number(name, default)
+        if value is None or value == int(value):
+            return None if value is None else int(value)
+        self.problem(f'{name} is a whole number, got {value!r}', name)
         return default
 
     def seconds(self, name: str, default: float | None) -> float | None:

@@ -13,10 +13,11 @@ from kwdagger.values import Value
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Files under a name: format -> path."""
+    """Files under a name: format -> path; `place` is `` in file.yaml line 7`` for messages."""
 
     name: str
     formats: Mapping[str, str]
+    place: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,13 @@ class SinkSpec:
     Attributes:
         role: ``configured``; ``chosen`` if it is told only when ``--sink`` names it; ``notice``
             if it is told besides what ``--sink`` names.
+        place: `` in file.yaml line 7`` for messages.
     """
 
     name: str
     options: Mapping[str, Value] = field(default_factory=dict)
     role: str = 'configured'
+    place: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class BenchConfig:
         session_stem: `time.strftime` format of a session's name in this generation; in UTC
             where it ends so.
         problems: everything that is wrong, one line each; nothing runs while there are any.
+        place: `` in file.yaml line 7`` of its entries, or where it begins.
     """
 
     results_dir: str
@@ -129,3 +133,4 @@ class BenchConfig:
     viewer_url: str | None = None
     warnings: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    place: str = ''

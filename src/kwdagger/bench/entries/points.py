@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,11 @@ from kwdagger.errors import InvalidValue, did_you_mean
 from kwdagger.matrix import expand
 from kwdagger.values import Value
 
+RESERVED = ('script', 'arguments', 'results')
+"""Names that an option of a script cannot have as a parameter: the node's own."""
+
 _OWN_KEY = '__'
+_OPTION_NAME = re.compile(r'[\w.]+\Z')
 
 
 def entry_rows(entry: Entry) -> list[dict[str, Value]]:
@@ -67,6 +72,15 @@ def _prefixed_items(matrix: Mapping[str, Any], prefix: str) -> Iterator[tuple[st
         else:
             name = key.removeprefix('--')
             yield prefix + (name if name.startswith(_OWN_KEY) else name.replace('-', '_')), value
+
+
+def impossible_names(entry: Entry) -> list[str]:
+    """Return which names in an entry's matrix cannot be options of its script."""
+    return [
+        f'its matrix has {name!r}, which is no name of an option'
+        for name in swept_names(entry)
+        if name in RESERVED or not _OPTION_NAME.match(name)
+    ]
 
 
 def misspelt_names(entry: Entry) -> list[str]:

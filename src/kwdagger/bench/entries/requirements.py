@@ -40,6 +40,8 @@ def _requirement(fields: Fields) -> Requirement | None:
         fields.problem('exact_value excludes min_value and max_value', 'exact_value')
     if least is not None and most is not None and most < least:
         fields.problem(f'max_value {most} is below min_value {least}', 'max_value')
+    if isinstance(fields.values.get('exact_value'), (list, dict)):
+        fields.problem('exact_value is a single value', 'exact_value')
     return Requirement(
         metric,
         least,
