@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 python3 prepare.py "$out/inputs" ${KWDAGGER_EXAMPLE_FILE:+"$KWDAGGER_EXAMPLE_FILE"}
 
-kwdagger schedule --root_dpath="$out" --backend=serial --run=1 --params="
+kwdagger schedule --root="$out" --backend=serial --run=1 --params="
     pipeline: pipeline.py::compression()
     matrix:
         compress.src: {__include__: '$out/inputs/files.json'}

@@ -5,7 +5,7 @@ mkdir -p "${1:-results/gather}"
 out=$(cd "${1:-results/gather}" && pwd)
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-kwdagger schedule --params=params.yaml --root_dpath="$out" --backend=serial --run=1
+kwdagger schedule --params=params.yaml --root="$out" --backend=serial --run=1
 
 kwdagger aggregate --target="$out" --eval_nodes=summarize --output_dpath="$out/aggregate" \
     --export_tables=True

@@ -51,7 +51,7 @@ kwdagger llm merge --input_dir="$out/by_hand" --output_file="$out/notes.json" --
 export EXTRACTION_SERVERS=$servers
 
 # As a sweep: which model, and which way of asking, agrees best with labels made by hand?
-kwdagger schedule --root_dpath="$out" --backend=serial --run=1 --params="
+kwdagger schedule --root="$out" --backend=serial --run=1 --params="
     pipeline: 'pipeline.py::extraction()'
     matrix:
         llm_batch.prompts: notes.jsonl

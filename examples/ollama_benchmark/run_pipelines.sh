@@ -40,7 +40,7 @@ kwdagger schedule \
             ollama_benchmark.notes:
                 - 'Run on $HOSTNAME'
     " \
-    --root_dpath="$EVAL_DPATH" \
+    --root="$EVAL_DPATH" \
     --backend=serial \
     --skip_existing=1 \
     --run=1 || failed=$?

@@ -83,7 +83,7 @@ kwdagger schedule --params="
       load.model: '$MODEL'
       load.prompt: '$prompt'
       load.servers: '$out/servers.json'
-    " --root_dpath="$out" --backend=serial --run=1
+    " --root="$out" --backend=serial --run=1
 kwdagger aggregate --pipeline=pipeline.yaml --target="$out" --eval_nodes=load \
     --output_dpath="$out/aggregate" --export_tables=True > "$out/aggregate.txt"
 

@@ -5,7 +5,7 @@ mkdir -p "${1:-results/twostage}"
 out=$(cd "${1:-results/twostage}" && pwd)
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-kwdagger schedule --root_dpath="$out" --backend=serial --run=1 --params="
+kwdagger schedule --root="$out" --backend=serial --run=1 --params="
     pipeline: pipeline.py::sentiment()
     matrix:
         predict.reviews: [data/films.jsonl, data/kitchen.jsonl]

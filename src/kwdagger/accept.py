@@ -35,20 +35,37 @@ class AcceptConfig(OptionsConfig):
 
     __command__ = 'accept'
     __prog__ = 'kwdagger accept'
+    __epilog__ = """
+    kwdagger accept results --dry_run
+    kwdagger accept results --node=predict
+    """
 
     root = scfg.Value(
-        './kwdagger_output', position=1, type=str, help='root_dpath of the schedule calls'
+        './kwdagger_output',
+        type=str,
+        position=1,
+        alias=['root_dpath'],
+        help='results folder of the schedule calls',
     )
-    params = scfg.Value(None, type=str, help='as in schedule; what the last session ran by default')
+    params = scfg.Value(
+        None,
+        type=str,
+        help='as in schedule; what the last session ran by default',
+    )
     pipeline = scfg.Value(None, type=str, help='the pipeline, where the parameters name none')
-    session = scfg.Value(None, type=str, help='the schedule call whose parameters are meant')
+    session = scfg.Value(
+        None,
+        type=str,
+        alias=['session_name'],
+        help='the schedule call whose parameters are meant',
+    )
     node = scfg.Value(None, type=str, help='only results of these nodes')
     dry_run = scfg.Value(False, isflag=True, help='print what would be accepted')
 
     @classmethod
     def main(cls, argv: Any = True, **kwargs: Any) -> None:
         """Run the verb; raise `SystemExit` when its exit code is not 0."""
-        run_verb(cls, run_accept, joined(argv, 'params'), kwargs)
+        run_verb(cls, run_accept, joined(argv, 'params', 'config'), kwargs)
 
 
 __cli__ = AcceptConfig

@@ -30,7 +30,11 @@ class AggregateLoader(OptionsConfig):
     """Which runs to load, and how; see `coerce_aggregators`."""
 
     target = scfg.Value(
-        None, nargs='*', type=str, help='results folders (root_dpath), globs or exported tables'
+        None,
+        nargs='*',
+        type=str,
+        alias=['root', 'root_dpath'],
+        help='results folders, globs or exported tables',
     )
     pipeline = scfg.Value(
         'auto', type=str, help='pipeline reference; auto: as recorded in the results folder'
@@ -57,7 +61,12 @@ class AggregateEvaluationConfig(AggregateLoader):
     """Turn finished runs into tables and a report."""
 
     __command__ = 'aggregate'
+    __words__ = '[TARGET...]'
     __prog__ = 'kwdagger aggregate'
+    __epilog__ = """
+    kwdagger aggregate results
+    kwdagger aggregate results --query='accuracy > 0.5' --export_tables
+    """
 
     query = scfg.Value(None, type=str, help="which rows, such as 'accuracy > 0.5 and k in [1, 2]'")
     macro_by = scfg.Value(None, type=str, help='column over whose values metrics are averaged')

@@ -18,11 +18,24 @@ class CancelConfig(OptionsConfig):
 
     __command__ = 'cancel'
     __prog__ = 'kwdagger cancel'
+    __epilog__ = """
+    kwdagger cancel results --dry_run
+    kwdagger cancel results --session=nightly
+    """
 
     root = scfg.Value(
-        './kwdagger_output', position=1, type=str, help='folder of the run directories'
+        './kwdagger_output',
+        type=str,
+        position=1,
+        alias=['root_dpath'],
+        help='results folder of the schedule calls',
     )
-    session = scfg.Value(None, type=str, help='only what this session runs and has queued')
+    session = scfg.Value(
+        None,
+        type=str,
+        alias=['session_name'],
+        help='only what this session runs and has queued',
+    )
     dry_run = scfg.Value(False, isflag=True, help='list what would be ended')
 
     @classmethod

@@ -24,12 +24,22 @@ class PruneConfig(OptionsConfig):
 
     __command__ = 'prune'
     __prog__ = 'kwdagger prune'
+    __epilog__ = """
+    kwdagger prune results --params=sweep.yaml  # what would go
+    kwdagger prune results --params=sweep.yaml --yes
+    """
 
     root = scfg.Value(
-        './kwdagger_output', position=1, type=str, help='root_dpath of the schedule calls'
+        './kwdagger_output',
+        type=str,
+        position=1,
+        alias=['root_dpath'],
+        help='results folder of the schedule calls',
     )
     params = scfg.Value(
-        None, type=str, help='what is still wanted: as in schedule; may be given several times'
+        None,
+        type=str,
+        help='what is still wanted: as in schedule; may be given several times',
     )
     pipeline = scfg.Value(None, type=str, help='the pipeline, where the parameters name none')
     keep_session = scfg.Value(None, type=str, help='schedule calls whose runs stay')
@@ -39,7 +49,7 @@ class PruneConfig(OptionsConfig):
     @classmethod
     def main(cls, argv: Any = True, **kwargs: Any) -> None:
         """Run the verb; raise `SystemExit` when its exit code is not 0."""
-        run_verb(cls, run_prune, joined(argv, 'params'), kwargs)
+        run_verb(cls, run_prune, joined(argv, 'params', 'config'), kwargs)
 
 
 __cli__ = PruneConfig

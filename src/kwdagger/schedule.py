@@ -62,14 +62,24 @@ class ScheduleEvaluationConfig(OptionsConfig):
 
     __command__ = 'schedule'
     __prog__ = 'kwdagger schedule'
+    __epilog__ = """
+    kwdagger schedule --params=sweep.yaml  # what would run, and why
+    kwdagger schedule --params=sweep.yaml --run=1
+    kwdagger schedule --params=sweep.yaml --run=1 --backend=tmux --workers=4
+    kwdagger schedule --params=sweep.yaml --run=1 --rerun=stale
+    """
 
     params = scfg.Value(
-        None, type=str, help='YAML text or a file, several merged: pipeline, matrix, ...'
+        None,
+        type=str,
+        help='YAML text or a file, several merged: pipeline, matrix, ...',
     )
     pipeline = scfg.Value(
         None, type=str, help="'file.py::function()', 'pkg.mod.function()' or a .yaml path"
     )
-    root_dpath = scfg.Value('./kwdagger_output', type=str, help='folder of the run directories')
+    root_dpath = scfg.Value(
+        './kwdagger_output', type=str, alias=['root'], help='results folder; also --root'
+    )
     run = scfg.Value(False, isflag=True, help='0 prints the plan, 1 runs it')
     backend = scfg.Value('serial', type=str, help='serial, tmux, hyperqueue or slurm')
     rerun = scfg.Value(None, type=str, help='redo finished jobs: stale or all')
@@ -92,7 +102,10 @@ class ScheduleEvaluationConfig(OptionsConfig):
     cache = scfg.Value(True, isflag=True, help='--no-cache is --rerun=all')
     enable_links = scfg.Value(True, isflag=True, help='link run directories along the graph')
     session = scfg.Value(
-        None, type=str, help='name of this call, for nodes that repeat each session'
+        None,
+        type=str,
+        alias=['session_name'],
+        help='name of this call, for nodes that repeat each session',
     )
     sink = scfg.Value(
         None,
@@ -132,7 +145,7 @@ class ScheduleEvaluationConfig(OptionsConfig):
     @classmethod
     def main(cls, argv: Any = True, **kwargs: Any) -> None:
         """Run the verb; raise `SystemExit` when its exit code is not 0."""
-        run_verb(cls, run_schedule, joined(argv, 'params'), kwargs)
+        run_verb(cls, run_schedule, joined(argv, 'params', 'config'), kwargs)
 
 
 __cli__ = ScheduleEvaluationConfig

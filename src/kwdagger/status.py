@@ -26,11 +26,25 @@ class StatusConfig(OptionsConfig):
 
     __command__ = 'status'
     __prog__ = 'kwdagger status'
+    __epilog__ = """
+    kwdagger status results
+    kwdagger status results --watch
+    kwdagger status results --failed
+    """
 
     root = scfg.Value(
-        './kwdagger_output', type=str, position=1, help='root_dpath of a schedule call'
+        './kwdagger_output',
+        type=str,
+        position=1,
+        alias=['root_dpath'],
+        help='results folder of the schedule calls',
     )
-    session = scfg.Value(None, type=str, help='only the jobs of one schedule call, by its name')
+    session = scfg.Value(
+        None,
+        type=str,
+        alias=['session_name'],
+        help='only the jobs of one schedule call, by its name',
+    )
     watch = scfg.Value(
         False,
         isflag=True,

@@ -363,7 +363,7 @@ def test_bad_input_is_one_line_exit_2_and_nothing_started(work, params, text):
         (['--monitor=foo'], '--monitor is one of'),
         (['--devices=abc'], "--devices takes GPU ids such as '0,1'"),
         (['--export_script=/nodir/z.sh'], '--export_script names a file in a folder that exists'),
-        (['--config=nope.yaml'], '--config'),
+        (['--config=nope.yaml'], 'nope.yaml'),
         (['--root_dpath=/proc/nowhere'], 'cannot be written'),
         (['--strict', f'--params={PARAMS.replace("gen.a", "gen.other")}'], '--strict'),
     ],

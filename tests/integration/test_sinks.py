@@ -149,7 +149,7 @@ def test_a_tracker_that_was_down_for_a_session_is_as_if_it_had_been_up_after_a_r
     assert 'up: tracked at up' in done.stdout
     assert done.stderr.count('\n') == 1
     assert 'sink late has not taken 9 events (ConnectionRefusedError: the' in done.stderr
-    assert done.stderr.strip().endswith('later: kwdagger session replay s --root_dpath results')
+    assert done.stderr.strip().endswith('later: kwdagger session replay s --root results')
     assert not Path('late').exists()
 
     assert replay('s', code=1).stdout  # still down: nothing changes, and the exit code says so

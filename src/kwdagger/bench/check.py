@@ -28,6 +28,10 @@ class BenchCheckConfig(BenchOptions):
 
     __command__ = 'check'
     __prog__ = 'kwdagger bench check'
+    __epilog__ = """
+    kwdagger bench check --config=nightly.yaml
+    kwdagger bench check --config=nightly.yaml --params > sweep.yaml
+    """
 
     params = scfg.Value(
         False, isflag=True, help='print what a schedule call would be given as --params'

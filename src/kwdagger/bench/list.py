@@ -16,6 +16,10 @@ class BenchListConfig(BenchOptions):
 
     __command__ = 'list'
     __prog__ = 'kwdagger bench list'
+    __epilog__ = """
+    kwdagger bench list --config=nightly.yaml
+    kwdagger bench list --config=nightly.yaml --entries='json and not slow'
+    """
 
     @classmethod
     def main(cls, argv: Any = True, **kwargs: Any) -> None:

@@ -30,7 +30,12 @@ class BenchOptions(OptionsConfig):
     )
     matrix = scfg.Value(None, type=str, help='the same as --config, with --datasets')
     datasets = scfg.Value(None, type=str, help='JSON or YAML file: name -> format -> path')
-    results_dir = scfg.Value(None, type=str, help='where results go, whatever the files say')
+    results_dir = scfg.Value(
+        None,
+        type=str,
+        alias=['root', 'root_dpath'],
+        help='results folder, whatever the files say; also --root',
+    )
     entries = scfg.Value(
         None, type=str, help="run these: parts of names, as in 'foo and not (bar or baz)'"
     )

@@ -29,9 +29,18 @@ class BenchRunConfig(BenchOptions):
 
     __command__ = 'run'
     __prog__ = 'kwdagger bench run'
+    __epilog__ = """
+    kwdagger bench run --config=nightly.yaml
+    kwdagger bench run --config=nightly.yaml --config=this_machine.yaml
+    kwdagger bench run --config=nightly.yaml --entries='json and not slow'
+    kwdagger bench run --config=nightly.yaml --session_name=tuesday
+    """
 
     session_name = scfg.Value(
-        None, type=str, help='name of the session; who names one that there is joins it'
+        None,
+        type=str,
+        alias=['session'],
+        help='name of the session; who names one that there is joins it',
     )
     sink = scfg.Value(None, type=str, help='who is told, as in mlflow,slack; none for nobody')
     reason = scfg.Value(None, type=str, help='why it is run, for the record')

@@ -23,6 +23,10 @@ class BatchOptions(OptionsConfig):
 
     __command__ = 'batch'
     __prog__ = 'kwdagger llm batch'
+    __epilog__ = """
+    kwdagger llm batch --prompts=prompts.jsonl --model=gemma3:1b
+    kwdagger llm batch --prompts=prompts.jsonl --config=config.toml
+    """
 
     config = scfg.Value(
         'config.toml', type=str, help='TOML file with model, system_message, [ollama_instances]'

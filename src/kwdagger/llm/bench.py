@@ -24,6 +24,11 @@ class BenchConfig(OptionsConfig):
 
     __command__ = 'bench'
     __prog__ = 'kwdagger llm bench'
+    __epilog__ = """
+    kwdagger llm bench gemma3:1b --prompts=prompts.jsonl
+    kwdagger llm bench gemma3:1b --prompts=prompts.jsonl --cold_trials=3
+    kwdagger llm bench gemma3:1b --prompt='Why?' --concurrency=1,2,4
+    """
 
     model = scfg.Value(None, type=str, position=1, help='model, or several with commas')
     url = scfg.Value('http://localhost:11434', type=str, help='the server: URL or host:port')

@@ -45,6 +45,11 @@ class K8sConfig(OptionsConfig):
 
     __command__ = 'k8s'
     __prog__ = 'kwdagger llm k8s'
+    __epilog__ = """
+    kwdagger llm k8s render --model=gemma3:1b --replicas=2
+    kwdagger llm k8s up --model=gemma3:1b --dry_run
+    kwdagger llm k8s down
+    """
 
     action = scfg.Value(None, position=1, type=str, help='render, up or down')
     kind = scfg.Value('deployment', type=str, help='deployment (with a Service), pod or helm')

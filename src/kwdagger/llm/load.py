@@ -20,6 +20,10 @@ class LoadConfig(OptionsConfig):
 
     __command__ = 'load'
     __prog__ = 'kwdagger llm load'
+    __epilog__ = """
+    kwdagger llm load -n 20 -c 2 --model=gemma3:1b --prompt=Why localhost:11434
+    kwdagger llm load -z 9s -c 1,4 --model=gemma3:1b --prompt=Why localhost:11434
+    """
 
     url = scfg.Value(
         None, type=str, position=1, help='base URL of a server, or one that ends in /api/generate'

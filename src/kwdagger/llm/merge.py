@@ -26,6 +26,9 @@ class MergeConfig(OptionsConfig):
 
     __command__ = 'merge'
     __prog__ = 'kwdagger llm merge'
+    __epilog__ = """
+    kwdagger llm merge answers answers.json
+    """
 
     input_dir = scfg.Value(None, type=str, position=1, help='output_dir of a batch')
     output_file = scfg.Value(None, type=str, position=2, help='file for the list')

@@ -24,6 +24,10 @@ class MockConfig(OptionsConfig):
 
     __command__ = 'mock'
     __prog__ = 'kwdagger llm mock'
+    __epilog__ = """
+    kwdagger llm mock --models=a,b --port=11434
+    kwdagger llm mock --models=a --load_s=2 --itl_s=0.05
+    """
 
     host = scfg.Value('127.0.0.1', type=str, help='address to listen on')
     port = scfg.Value(0, type=str, help='0 picks a free one; the URL is the first line printed')

@@ -20,6 +20,10 @@ class ModelsConfig(OptionsConfig):
 
     __command__ = 'models'
     __prog__ = 'kwdagger llm models'
+    __epilog__ = """
+    kwdagger llm models
+    kwdagger llm models gpu-host:11434 --json
+    """
 
     url = scfg.Value(
         'http://localhost:11434', type=str, position=1, help='the server: URL or host:port'

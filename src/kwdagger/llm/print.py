@@ -20,6 +20,9 @@ class PrintConfig(OptionsConfig):
 
     __command__ = 'print'
     __prog__ = 'kwdagger llm print'
+    __epilog__ = """
+    kwdagger llm print answers
+    """
 
     folder = scfg.Value(None, type=str, position=1, help='output_dir of a batch')
 

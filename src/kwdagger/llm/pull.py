@@ -17,6 +17,9 @@ class PullConfig(OptionsConfig):
 
     __command__ = 'pull'
     __prog__ = 'kwdagger llm pull'
+    __epilog__ = """
+    kwdagger llm pull gemma3:1b,qwen3:0.6b --url=gpu-host
+    """
 
     model = scfg.Value(None, type=str, position=1, help='name of a model, or several with commas')
     url = scfg.Value('http://localhost:11434', type=str, help='the server: URL or host:port')

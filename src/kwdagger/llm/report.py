@@ -34,6 +34,10 @@ class ReportConfig(OptionsConfig):
 
     __command__ = 'report'
     __prog__ = 'kwdagger llm report'
+    __epilog__ = """
+    kwdagger llm report results
+    kwdagger llm report results --against=last_week --csv
+    """
 
     results = scfg.Value(
         None, nargs='*', position=1, help='result files, or folders that hold some'

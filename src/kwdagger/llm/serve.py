@@ -27,6 +27,11 @@ class ServeConfig(OptionsConfig):
 
     __command__ = 'serve'
     __prog__ = 'kwdagger llm serve'
+    __epilog__ = """
+    kwdagger llm serve --num=2 --devices=0,1 --write_config=config.toml
+    kwdagger llm serve --status
+    kwdagger llm serve --stop
+    """
 
     num = scfg.Value(None, type=int, position=1, help='servers to start, one for each GPU')
     devices = scfg.Value(None, type=str, help='GPUs to use: 0,1,... (default: the first N)')

@@ -18,6 +18,10 @@ class UnloadConfig(OptionsConfig):
 
     __command__ = 'unload'
     __prog__ = 'kwdagger llm unload'
+    __epilog__ = """
+    kwdagger llm unload  # all models
+    kwdagger llm unload gemma3:1b
+    """
 
     model = scfg.Value(
         None, type=str, position=1, help='name of a model, or several with commas; default: all'

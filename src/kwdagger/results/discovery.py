@@ -38,7 +38,7 @@ def expand_targets(targets: Iterable[str]) -> list[str]:
                 )
         found.update(dict.fromkeys(os.path.normpath(match) for match in matches))
     if not found:
-        raise InvalidValue('no target given: name the root_dpath of a schedule call (--target)')
+        raise InvalidValue('no target given: name the --root of a schedule call (--target)')
     return list(found)
 
 

@@ -34,6 +34,11 @@ class SessionCompareConfig(OptionsConfig):
 
     __command__ = 'compare'
     __prog__ = 'kwdagger session compare'
+    __epilog__ = """
+    kwdagger session compare --root=nightly  # the latest and five before it
+    kwdagger session compare monday tuesday --root=nightly
+    kwdagger session compare --root=nightly --threshold=5% --junit=report.xml
+    """
 
     a = scfg.Value(
         None, type=str, position=1, help='the baseline: session names, latest or last-5-passing'
@@ -43,9 +48,9 @@ class SessionCompareConfig(OptionsConfig):
         './kwdagger_output',
         type=str,
         alias=['root_dpath'],
-        help='root_dpath of the schedule calls',
+        help='results folder of the schedule calls',
     )
-    root_b = scfg.Value(None, type=str, help='root_dpath of B, where it is another one')
+    root_b = scfg.Value(None, type=str, help='results folder of B, where it is another one')
     baseline = scfg.Value(
         None, type=str, help=f'the baseline, in the place of A; {_BASELINE} by default'
     )

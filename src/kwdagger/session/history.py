@@ -20,6 +20,10 @@ class SessionHistoryConfig(OptionsConfig):
 
     __command__ = 'history'
     __prog__ = 'kwdagger session history'
+    __epilog__ = """
+    kwdagger session history --root=nightly
+    kwdagger session history json_read --root=nightly --metric='*seconds'
+    """
 
     benchmark = scfg.Value(
         None, type=str, position=1, help='node or algo id, or a pattern; all by default'
@@ -28,7 +32,7 @@ class SessionHistoryConfig(OptionsConfig):
         './kwdagger_output',
         type=str,
         alias=['root_dpath'],
-        help='root_dpath of the schedule calls',
+        help='results folder of the schedule calls',
     )
     metric = scfg.Value(None, type=str, help='metrics to show, names or patterns')
     json = scfg.Value(False, isflag=True, help='print one JSON document')

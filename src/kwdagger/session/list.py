@@ -20,13 +20,17 @@ class SessionListConfig(OptionsConfig):
 
     __command__ = 'list'
     __prog__ = 'kwdagger session list'
+    __epilog__ = """
+    kwdagger session list nightly
+    kwdagger session list nightly --last=0 --json
+    """
 
     root = scfg.Value(
         './kwdagger_output',
         type=str,
         position=1,
         alias=['root_dpath'],
-        help='root_dpath of the schedule calls',
+        help='results folder of the schedule calls',
     )
     last = scfg.Value(20, type=int, help='how many, the latest; 0 for all')
     json = scfg.Value(False, isflag=True, help='print one JSON document')

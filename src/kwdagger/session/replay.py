@@ -25,9 +25,24 @@ class ReplayConfig(OptionsConfig):
 
     __command__ = 'replay'
     __prog__ = 'kwdagger session replay'
+    __epilog__ = """
+    kwdagger session replay --root=nightly  # the latest, to all of its sinks
+    kwdagger session replay monday --root=nightly --sink=mlflow
+    """
 
-    name = scfg.Value(None, type=str, position=1, help='of the session; the latest by default')
-    root_dpath = scfg.Value('./kwdagger_output', type=str, help='folder of the run directories')
+    session = scfg.Value(
+        None,
+        type=str,
+        position=1,
+        alias=['session_name', 'name'],
+        help='its name; the latest by default',
+    )
+    root = scfg.Value(
+        './kwdagger_output',
+        type=str,
+        alias=['root_dpath'],
+        help='results folder of the schedule calls',
+    )
     sink = scfg.Value(
         None, type=str, help='only these, with commas; also ones that the session did not have'
     )
@@ -54,7 +69,7 @@ def replay(config: Mapping[str, Any]) -> int:
     Raises:
         UserError: no such session, no such sink, or the session has none.
     """
-    session = find_session(os.path.expanduser(config['root_dpath']), config['name'])
+    session = find_session(os.path.expanduser(config['root']), config['session'])
     folder = recorded_folder(session)
     specs = chosen_sinks(session, config['sink'])
     for spec in specs:

@@ -22,9 +22,24 @@ class ResumeConfig(OptionsConfig):
 
     __command__ = 'resume'
     __prog__ = 'kwdagger session resume'
+    __epilog__ = """
+    kwdagger session resume --root=nightly  # the latest
+    kwdagger session resume monday --root=nightly
+    """
 
-    name = scfg.Value(None, type=str, position=1, help='of the session; the latest by default')
-    root_dpath = scfg.Value('./kwdagger_output', type=str, help='folder of the run directories')
+    session = scfg.Value(
+        None,
+        type=str,
+        position=1,
+        alias=['session_name', 'name'],
+        help='its name; the latest by default',
+    )
+    root = scfg.Value(
+        './kwdagger_output',
+        type=str,
+        alias=['root_dpath'],
+        help='results folder of the schedule calls',
+    )
     pipeline = scfg.Value(None, type=str, help='where the session could not record its own')
     sink = scfg.Value(None, type=str, help='where results are told; as in the session by default')
     backend = scfg.Value(
@@ -51,8 +66,8 @@ def resume(config: Mapping[str, Any]) -> int:
     Raises:
         UserError: no such session, or its configuration cannot be run any more.
     """
-    root = os.path.abspath(os.path.expanduser(config['root_dpath']))
-    session = find_session(root, config['name'])
+    root = os.path.abspath(os.path.expanduser(config['root']))
+    session = find_session(root, config['session'])
     paths = [os.path.abspath(path) for path in config_paths(session)]
     if not paths:
         raise MissingFile(f'session {session.name!r} has no {session.config_path!r} to go on from')

@@ -21,15 +21,23 @@ class SessionShowConfig(OptionsConfig):
 
     __command__ = 'show'
     __prog__ = 'kwdagger session show'
+    __epilog__ = """
+    kwdagger session show --root=nightly  # the latest
+    kwdagger session show monday --root=nightly
+    """
 
     session = scfg.Value(
-        LATEST, type=str, position=1, help='its name, a pattern, latest or previous'
+        LATEST,
+        type=str,
+        position=1,
+        alias=['session_name', 'name'],
+        help='its name, a pattern, latest or previous',
     )
     root = scfg.Value(
         './kwdagger_output',
         type=str,
         alias=['root_dpath'],
-        help='root_dpath of the schedule calls',
+        help='results folder of the schedule calls',
     )
     json = scfg.Value(False, isflag=True, help='print one JSON document')
 

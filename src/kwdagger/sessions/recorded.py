@@ -45,13 +45,13 @@ def recorded_sessions(root: str) -> list[RecordedSession]:
         MissingFile: no such folder. InvalidValue: no session in it.
     """
     if not os.path.isdir(root):
-        raise MissingFile(f'results folder {root!r} does not exist; name the root_dpath of a call')
+        raise MissingFile(f'results folder {root!r} does not exist; name the --root of a call')
     found = []
     for name in list_sessions(root):
         record = read_session(SessionDirectory(root, name)) or {}
         found.append(RecordedSession(root, name, str(record.get('started_at') or ''), record))
     if not found:
-        raise InvalidValue(f'{root!r} holds no session: is it the root_dpath of a schedule call?')
+        raise InvalidValue(f'{root!r} holds no session: is it the --root of a schedule call?')
     return sorted(found, key=lambda one: (one.started_at, _written_ns(one), one.name))
 
 

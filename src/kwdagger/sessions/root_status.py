@@ -125,7 +125,7 @@ def _check_root(root: str) -> None:
     if not os.path.isdir(root):
         kind = 'is not a folder' if os.path.exists(root) else 'does not exist'
         raise MissingFile(
-            f'results folder {root!r} {kind}; name the root_dpath of a schedule call: '
+            f'results folder {root!r} {kind}; name the --root of a schedule call: '
             'kwdagger status ROOT'
         )
 
@@ -149,7 +149,7 @@ def _check_unrecorded(root: str, runs: Sequence[RunState]) -> None:
             place = os.path.dirname(place)
     if not runs:
         raise InvalidValue(
-            f'{root!r} holds no runs; name the root_dpath of a schedule call: kwdagger status ROOT'
+            f'{root!r} holds no runs; name the --root of a schedule call: kwdagger status ROOT'
         )
 
 

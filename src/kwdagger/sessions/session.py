@@ -78,7 +78,7 @@ def _writing(root: str) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise InvalidValue(
             f'the results folder {root!r} cannot be written: {error.strerror}; '
-            f'{"make room, or " if full else ""}choose another with --root_dpath'
+            f'{"make room, or " if full else ""}choose another with --root'
         ) from None
 
 

@@ -72,17 +72,18 @@ def as_pairs(value: Any, name: str) -> dict[str, str]:
     return {str(key): str(text) for key, text in as_mapping(value, name).items()}
 
 
-def joined(argv: Any, name: str) -> Any:
+def joined(argv: Any, name: str, *aliases: str) -> Any:
     """Return a command line in which an option that is given several times is one list."""
     words = sys.argv[1:] if argv is True else argv
     if not isinstance(words, (list, tuple)):
         return argv
+    spellings = {f'--{each}' for each in (name, *aliases)}
     rest: list[str] = []
     values: list[str] = []
     left = iter(words)
     for word in left:
         option, equals, value = word.partition('=')
-        if option == f'--{name}':
+        if option in spellings:
             values.append(value if equals else next(left, ''))
         else:
             rest.append(word)
@@ -164,6 +165,11 @@ def _parsed(cls: type[OptionsConfig], argv: Any, options: Mapping[str, Any]) -> 
         from kwdagger import __version__
 
         sys.stdout.write(f'{__version__}\n')
+        raise SystemExit(0)
+    if '--help' in words or '-h' in words:
+        from kwdagger.specs.help_text import help_text
+
+        sys.stdout.write(help_text(cls))
         raise SystemExit(0)
     parsed = _without_usage(cls, words, options)
     for name in cls.__default__:

@@ -159,3 +159,8 @@ def test_a_number_that_is_none_names_its_option(argv, line, capsys):
 )
 def test_an_option_that_is_repeated(words, expected):
     assert joined(words, 'params') == expected
+
+
+def test_an_option_under_its_other_name_joins_the_list():
+    words = ['--config=a.yaml', '--params', 'b.yaml', '--run=1']
+    assert joined(words, 'params', 'config') == ['--run=1', '--params=["a.yaml", "b.yaml"]']
