@@ -401,7 +401,7 @@ def test_a_reader_that_has_seen_enough(work):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (['nowhere'], "results folder 'nowhere' does not exist; name the root_dpath"),
+        (['nowhere'], "results folder 'nowhere' does not exist; name the --root"),
         ([], "results folder 'kwdagger_output' does not exist"),
         (['prog.sh'], "results folder 'prog.sh' is not a folder"),
         (['empty'], "'empty' holds no runs"),
