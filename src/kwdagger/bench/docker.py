@@ -44,6 +44,11 @@ class BenchDockerConfig(BenchRunConfig):
 
     __command__ = 'docker'
     __prog__ = 'kwdagger bench docker'
+    __epilog__ = """
+    kwdagger bench docker --config=nightly.yaml --dry_run
+    kwdagger bench docker --config=nightly.yaml --image=nightly:3 --gpus=0
+    kwdagger bench docker --config=nightly.yaml --shell='python -m pip list'
+    """
 
     dry_run = scfg.Value(False, isflag=True, help='print the call of docker, make none')
     image = scfg.Value('kwdagger-bench', type=str, help='the image; kwdagger is installed in it')
@@ -70,9 +75,7 @@ class BenchDockerConfig(BenchRunConfig):
     @classmethod
     def main(cls, argv: Any = True, **kwargs: Any) -> None:
         """Run the verb; raise `SystemExit` when its exit code is not 0."""
-        words = with_lists(argv)
-        for name in ('use_host_checkout', 'use-host-checkout'):
-            words = joined(words, name)
+        words = joined(with_lists(argv), 'use_host_checkout')
         run_verb(cls, bench_in_container, words, kwargs)
 
 

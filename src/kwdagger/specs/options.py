@@ -77,13 +77,13 @@ def joined(argv: Any, name: str, *aliases: str) -> Any:
     words = sys.argv[1:] if argv is True else argv
     if not isinstance(words, (list, tuple)):
         return argv
-    spellings = {f'--{each}' for each in (name, *aliases)}
+    spellings = {name, *aliases}
     rest: list[str] = []
     values: list[str] = []
     left = iter(words)
     for word in left:
         option, equals, value = word.partition('=')
-        if option in spellings:
+        if option.startswith('--') and option[2:].replace('-', '_') in spellings:
             values.append(value if equals else next(left, ''))
         else:
             rest.append(word)
