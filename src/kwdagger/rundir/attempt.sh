@@ -225,9 +225,9 @@ kw_time_up() {
 # started when the signal came may have missed it, so whatever is that young gets it again,
 # a teardown excepted.
 kw_wait_for_group() {
-    local tries pid uptime kill_at sent=0
-    read -r uptime _ </proc/uptime
-    kill_at=$((${uptime/./} + 1000))
+    local tries pid kill_at sent=0
+    kw_now
+    kill_at=$((kw_uptime + 1000))
     kw_group=$kw_child_pid kw_group_start=0
     kw_stat "$kw_group" && kw_group_start=${kw_fields[19]}
     if [[ $kw_sent_at ]]; then
@@ -238,8 +238,8 @@ kw_wait_for_group() {
     kw_group_session=${kw_fields[3]}
     for tries in {1..600}; do
         kw_group_lives || return 0
-        read -r uptime _ </proc/uptime
-        if ((${uptime/./} >= kill_at)); then
+        kw_now
+        if ((kw_uptime >= kill_at)); then
             kill -s KILL -- "-$kw_group" 2>/dev/null
         elif ((tries % 20 == 5)); then
             kw_members $((sent - 5)) $((sent + 5))
