@@ -197,6 +197,64 @@ def test_two_roots_are_compared_by_algo_id(session, here, capsys):
     assert {one['ratio'] for one in found.values()} == {1.0}
 
 
+def test_what_fails_a_pipeline_can_be_said(session, here):
+    words = ('compare', 'night1', 'night2', '--metric=time_s', '--root=out')
+    assert session(*words)[0] == 0
+    assert session(*words, '--fail_on=changed,missing')[0] == 0
+    assert session(*words, '--fail_on=undecided')[0] == 1
+    code, _, err = session(*words, '--fail_on=undecidet')
+    assert (code, err.count('\n')) == (2, 1)
+    assert "--fail_on takes worse, undecided, changed, missing, not 'undecidet'" in err
+
+
+def test_a_session_that_is_not_complete_is_told(session, here):
+    shutil.copytree('out', 'killed', symlinks=True)
+    removed = 0
+    for path in Path('killed/bench').iterdir():
+        size = json.loads((path / 'job_config.json').read_text())['bench.size']
+        made_by = json.loads((path / 'job_status.json').read_text())['session']
+        if (size, made_by) == (10, 'night5'):
+            (path / 'job_status.json').unlink()
+            removed += 1
+    assert removed == 4
+    words = ('compare', 'night4', 'night5', '--over=seed', '--metric=time_s', '--root=killed')
+    code, out, _ = session(*words)
+    assert code == 0
+    assert 'note: B is not complete: 4 of the 8 runs that night5 planned have no outcome' in out
+    assert 'only in A: bench size=10 (most like' not in out
+    assert 'only in A: bench size=10' in out
+    assert session(*words, '--fail_on=missing')[0] == 1
+
+
+def test_machines_and_packages_that_differ_are_told(session, here):
+    shutil.copytree('out', 'moved', symlinks=True)
+    packages = {'night4': 'numpy==1.26.4\nold==1\nsame==3\n', 'night5': 'numpy==2.0.1\nsame==3\n'}
+    for name, listed in packages.items():
+        folder = Path('moved/_kwdagger_schedule') / name
+        record = json.loads((folder / 'session.json').read_text())
+        record['python'] = f'3.1{name[-1]}.0'
+        (folder / 'session.json').write_text(json.dumps(record))
+        (folder / 'env.json').write_text(json.dumps({'cpu_brand': f'Maker {name[-1]}'}))
+        (folder / 'artifacts').mkdir()
+        (folder / 'artifacts' / 'pip-freeze.txt').write_text(listed)
+    _, out, _ = session('compare', 'night4', 'night5', '--over=seed', '--root=moved')
+    assert 'note: processor differs: Maker 4 in A, Maker 5 in B' in out
+    assert 'note: Python differs: 3.14.0 in A, 3.15.0 in B' in out
+    assert 'note: packages differ: numpy 1.26.4 -> 2.0.1, old 1 -> absent' in out
+    assert 'memory' not in out
+    _, out, _ = session('compare', 'night3', 'night4', '--over=seed', '--root=moved')
+    assert 'packages' not in out  # nothing is known of those of one side
+
+
+def test_lines_fit_a_narrow_screen(session, here, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '80')
+    _, out, _ = session('compare', 'slow6', '--root=out')
+    verdicts = [line for line in out.splitlines() if line.startswith('  ')]
+    assert len(verdicts) >= 24
+    assert max(map(len, verdicts)) <= 80
+    assert verdicts[0].split(': ')[0].strip() in ('worse', 'undecided, needs 2 sessions')
+
+
 def test_sessions_are_listed_with_what_became_of_their_jobs(session):
     code, out, _ = session('list', 'out')
     assert code == 0

@@ -11,6 +11,7 @@ from kwdagger.analysis.comparing.series import Verdict
 from kwdagger.errors import MissingFile
 from kwdagger.reporting.comparison_text import (
     HEADS,
+    basis,
     headline,
     in_order,
     remark_lines,
@@ -47,7 +48,7 @@ def markdown(comparison: Comparison) -> str:
         mark = '**' if verdict.word == 'worse' else ''
         *most, last = cells
         lines.append(f'| {" | ".join([*most, f"{mark}{last}{mark}"])} |')
-    for remark in remark_lines(comparison):
+    for remark in [*remark_lines(comparison), basis(comparison)]:
         lines += ['', remark.translate(_ESCAPED)]
     return '\n'.join(lines) + '\n'
 

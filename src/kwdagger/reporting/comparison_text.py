@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,6 +19,9 @@ from kwdagger.reporting.table_text import TextColumn, print_columns
 SCHEMA = 1
 HEADS = ('benchmark', 'metric', 'A', 'B', 'ratio', 'interval', 'noise', 'verdict')
 _SHOWN_SAME = 20
+_SHOWN_ONLY = 10
+_WIDTH_OF_FILES = 120
+_GAP = 3
 
 
 def print_comparison(comparison: Comparison, whole: bool = False) -> None:
@@ -33,20 +39,43 @@ def print_comparison(comparison: Comparison, whole: bool = False) -> None:
         kept = [one for one in verdicts if one.word != 'same']
         hidden, verdicts = len(verdicts) - len(kept), kept
     if verdicts:
-        rows = [verdict_cells(one, comparison) for one in verdicts]
-        cells = zip(*rows, strict=True)
-        print_columns(
-            [
-                TextColumn(head, list(column), numeric=2 <= place <= 6, fixed=place in (0, 1, 7))
-                for place, (head, column) in enumerate(zip(HEADS, cells, strict=True))
-            ]
-        )
+        _print_verdicts([verdict_cells(one, comparison) for one in verdicts])
     if hidden:
         print_text(f'  and {hidden} that are the same; --all lists them')
     for line in remark_lines(comparison):
         print_text(line)
     print_text()
+    print_text(basis(comparison))
     print_text(headline(comparison))
+
+
+def _print_verdicts(rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; where it is too wide for the screen, a line or two for each verdict."""
+    sizes = [max(map(len, column)) for column in zip(HEADS, *rows, strict=True)]
+    width = shutil.get_terminal_size((_WIDTH_OF_FILES, 24)).columns
+    if sum(sizes) + _GAP * len(sizes) > width:
+        for row in rows:
+            for line in _lines(row, width):
+                print_text(line)
+        return
+    print_columns(
+        [
+            TextColumn(head, list(column), numeric=2 <= place <= 6, fixed=True)
+            for place, (head, column) in enumerate(zip(HEADS, zip(*rows, strict=True), strict=True))
+        ]
+    )
+
+
+def _lines(row: Sequence[str], width: int) -> list[str]:
+    benchmark, metric, a, b, ratio, interval, noise, verdict = row
+    facts = [f'{a} -> {b}']
+    facts += [f'x {ratio}'] if ratio != ABSENT else []
+    facts += [interval] if interval != ABSENT else []
+    facts += [f'noise {noise}'] if noise != ABSENT else []
+    text = f'{verdict}: {benchmark} {metric}: {", ".join(facts)}'
+    return textwrap.wrap(
+        text, width, initial_indent='  ', subsequent_indent='    ', break_on_hyphens=False
+    )
 
 
 def print_document(comparison: Comparison) -> None:
@@ -63,6 +92,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
         'a': asdict(comparison.a),
         'b': asdict(comparison.b),
         'rules': asdict(comparison.rules),
+        'comparisons': comparison.tests,
         'counts': comparison.counts,
         'verdicts': [
             {'benchmark': labels.get(one.subject, one.subject), **_renamed(asdict(one))}
@@ -72,10 +102,32 @@ def document(comparison: Comparison) -> dict[str, Any]:
             {'benchmark': labels.get(one.subject, one.subject), **asdict(one)}
             for one in comparison.failures
         ],
+        **{
+            key: [_named(subject, comparison) for subject in subjects]
+            for key, subjects in (
+                ('repaired', comparison.repaired),
+                ('failing', comparison.failing),
+            )
+        },
+        'lost': [
+            {'benchmark': labels.get(one.subject, one.subject), **asdict(one)}
+            for one in comparison.lost
+        ],
         'only_a': list(comparison.only_a),
         'only_b': list(comparison.only_b),
+        'nearest': {
+            subject: {
+                'benchmark': labels.get(subject, subject),
+                'nearest': _named(other, comparison),
+            }
+            for subject, other in comparison.nearest.items()
+        },
         'notes': list(comparison.notes),
     }
+
+
+def _named(subject: str, comparison: Comparison) -> dict[str, str]:
+    return {'benchmark': comparison.labels.get(subject, subject), 'subject': subject}
 
 
 def _renamed(verdict: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +136,14 @@ def _renamed(verdict: dict[str, Any]) -> dict[str, Any]:
 
 def in_order(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Return verdicts as people want them: what is worse first, the largest change first."""
-    return sorted(verdicts, key=lambda one: (WORDS.index(one.word), -abs((one.ratio or 2) - 1)))
+    return sorted(verdicts, key=lambda one: (WORDS.index(one.word), -_size(one)))
+
+
+def _size(verdict: Verdict) -> float:
+    if verdict.a == verdict.b:
+        return 0.0
+    ratio = verdict.ratio
+    return math.inf if ratio is None or ratio <= 0 else abs(math.log(ratio))
 
 
 def side_text(side: Side) -> str:
@@ -92,12 +151,30 @@ def side_text(side: Side) -> str:
     names = ', '.join(side.sessions) or 'no session'
     if side.sessions != (side.asked,):
         names = f'{side.asked} ({names})'
-    facts = []
+    facts = [_when(side.started)] if side.started else []
     if side.commits:
         facts.append(f'at {", ".join(side.commits)}')
     if side.hosts:
         facts.append(f'on {", ".join(side.hosts)}')
     return ' '.join([names, *facts])
+
+
+def _when(started: Sequence[str]) -> str:
+    times = [time[:16].replace('T', ' ') for time in (started[0], started[-1])]
+    return ' to '.join(dict.fromkeys(times))
+
+
+def basis(comparison: Comparison) -> str:
+    """Return in one line what makes a verdict."""
+    rules, tests = comparison.rules, comparison.tests
+    return (
+        f'changes count from {_percent(rules.threshold)} on; chance of any false alarm in '
+        f'{tests} comparisons: {_percent(rules.alpha)}'
+    )
+
+
+def _percent(share: float) -> str:
+    return f'{100 * share:.4g}%'
 
 
 def headline(comparison: Comparison) -> str:
@@ -124,7 +201,9 @@ def verdict_cells(verdict: Verdict, comparison: Comparison) -> list[str]:
 
 
 def _needed(verdict: Verdict) -> str:
-    return f'{verdict.repeats} {verdict.unit} would decide'
+    """Return how many repeats are asked for; where nothing tells the noise, as a first try."""
+    verb = 'try' if verdict.noise is None else 'needs'
+    return f'{verb} {verdict.repeats} {verdict.unit}'
 
 
 def _where(failure: Failure) -> str:
@@ -138,7 +217,21 @@ def remark_lines(comparison: Comparison) -> list[str]:
         f'broken in B: {labels.get(one.subject, one.subject)}: {one.reason} ({_where(one)})'
         for one in comparison.failures
     ]
-    for letter, subjects in (('A', comparison.only_a), ('B', comparison.only_b)):
+    lines += [
+        f'not compared: {labels.get(one.subject, one.subject)}: {one.reason}'
+        for one in comparison.lost
+    ]
+    for what, subjects in (
+        ('failed in A, has a result in B', comparison.repaired),
+        ('failed in B, has no result in A', comparison.failing),
+    ):
         if subjects:
-            lines.append(f'only in {letter}: {", ".join(labels.get(s, s) for s in subjects)}')
+            lines.append(f'{what}: {", ".join(labels.get(s, s) for s in subjects)}')
+    for letter, other, subjects in (('A', 'B', comparison.only_a), ('B', 'A', comparison.only_b)):
+        for subject in subjects[:_SHOWN_ONLY]:
+            like = comparison.nearest.get(subject)
+            near = f' (most like it in {other}: {labels.get(like, like)})' if like else ''
+            lines.append(f'only in {letter}: {labels.get(subject, subject)}{near}')
+        if len(subjects) > _SHOWN_ONLY:
+            lines.append(f'only in {letter}: {len(subjects) - _SHOWN_ONLY} more')
     return [*lines, *(f'note: {note}' for note in comparison.notes)]

@@ -10,6 +10,7 @@ MANIFEST_NAME = 'job_config.json'
 STATUS_NAME = 'job_status.json'
 LOG_NAME = 'job.log'
 SERVICE_NAME = '.service.json'
+PACKAGES_NAME = 'pip-freeze.txt'
 CLAIM_PREFIX = '.claim.'
 BOOKKEEPING = frozenset(
     [
@@ -236,6 +237,11 @@ class SessionDirectory:
     def environment_path(self) -> str:
         """The software and hardware that the session runs on."""
         return f'{self.path}/env.json'
+
+    @property
+    def packages_path(self) -> str:
+        """The Python packages that the session runs on, as ``pip freeze`` lists them."""
+        return f'{self.path}/artifacts/{PACKAGES_NAME}'
 
     @property
     def schedulers_dir(self) -> str:

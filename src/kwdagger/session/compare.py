@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ import scriptconfig as scfg
 from kwdagger.analysis.comparing.comparison import Comparison, Side
 from kwdagger.analysis.comparing.regression import share
 from kwdagger.analysis.comparing.series import Rules
-from kwdagger.errors import InvalidValue
+from kwdagger.errors import InvalidValue, did_you_mean
 from kwdagger.reporting import comparison_files, comparison_text
 from kwdagger.sessions.comparing import compare_runs
+from kwdagger.sessions.environments import environment_notes
 from kwdagger.sessions.history import BenchmarkRun, read_history
 from kwdagger.sessions.recorded import (
     LATEST,
@@ -23,9 +24,11 @@ from kwdagger.sessions.recorded import (
     last_passing,
     recorded_sessions,
 )
-from kwdagger.sessions.session_facts import commit_of
+from kwdagger.sessions.session_facts import commit_of, unfinished_notes
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
 
+FAIL_ON = ('worse', 'undecided', 'changed', 'missing')
+"""What can make the exit code 1; ``missing``: measured in A, but not in B."""
 _BASELINE = 'last-5-passing'
 
 
@@ -59,6 +62,9 @@ class SessionCompareConfig(OptionsConfig):
     threshold = scfg.Value('2.5%', type=str, help='the change from which on it matters')
     alpha = scfg.Value('2%', type=str, help='probability of any false alarm in the comparison')
     seed = scfg.Value(0, type=int, help='of the random numbers of the bootstrap')
+    fail_on = scfg.Value(
+        None, type=str, help='what else makes the exit code 1: undecided, changed, missing'
+    )
     all = scfg.Value(False, isflag=True, help='list what is the same as well, however much it is')
     json = scfg.Value(False, isflag=True, help='print one JSON document')
     markdown = scfg.Value(None, type=str, help='also write a Markdown table to this file')
@@ -75,12 +81,12 @@ main = SessionCompareConfig.main
 
 
 def compare_sessions(config: Mapping[str, Any]) -> int:
-    """Do what the options say; return 1 if anything got worse or broke, else 0.
+    """Do what the options say; return 1 if anything got worse, broke or is in ``--fail_on``.
 
     Raises:
         UserError: for anything wrong with the options, or nothing to compare.
     """
-    rules = rules_of(config)
+    rules, fail_on = rules_of(config), fail_on_of(config)
     files = [str(config[name]) for name in ('markdown', 'junit') if config[name]]
     comparison_files.check_places(files)
     comparison = make_comparison(config, rules)
@@ -92,7 +98,31 @@ def compare_sessions(config: Mapping[str, Any]) -> int:
         comparison_text.print_document(comparison)
     else:
         comparison_text.print_comparison(comparison, bool(config['all']))
-    return 1 if comparison.is_regression else 0
+    return 1 if fails(comparison, fail_on) else 0
+
+
+def fail_on_of(config: Mapping[str, Any]) -> list[str]:
+    """Return what counts as a regression besides what got worse or broke.
+
+    Raises:
+        InvalidValue: a word that is none of `FAIL_ON`.
+    """
+    found = as_list(config['fail_on'])
+    for word in found:
+        if word not in FAIL_ON:
+            raise InvalidValue(
+                f'--fail_on takes {", ".join(FAIL_ON)}, not {word!r}{did_you_mean(word, FAIL_ON)}'
+            )
+    return found
+
+
+def fails(comparison: Comparison, fail_on: Collection[str]) -> bool:
+    """Return whether a comparison ends with exit code 1."""
+    if comparison.is_regression or (
+        'missing' in fail_on and (comparison.only_a or comparison.lost)
+    ):
+        return True
+    return any(word in fail_on for word in comparison.counts)
 
 
 def rules_of(config: Mapping[str, Any]) -> Rules:
@@ -147,6 +177,11 @@ def make_comparison(config: Mapping[str, Any], rules: Rules) -> Comparison:
         rules,
         as_list(config['metric']),
         as_list(config['over']),
+        [
+            *environment_notes(chosen_a, chosen_b),
+            *unfinished_notes('A', chosen_a, runs_a),
+            *unfinished_notes('B', chosen_b, runs_b),
+        ],
     )
 
 
@@ -216,7 +251,8 @@ def runs_before(
 def side_of(asked: str, sessions: Sequence[RecordedSession]) -> Side:
     """Return how a side is described."""
     commits = filter(None, (commit_of(one.record) for one in sessions))
-    return Side(asked, tuple(names(sessions)), tuple(dict.fromkeys(commits)))
+    started = tuple(one.started_at for one in sessions)
+    return Side(asked, tuple(names(sessions)), started, tuple(dict.fromkeys(commits)))
 
 
 if __name__ == '__main__':

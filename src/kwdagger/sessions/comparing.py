@@ -7,12 +7,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from kwdagger.analysis.comparing.comparison import Comparison, Failure, Side
-from kwdagger.analysis.comparing.series import Observation, Rules, Series
+from kwdagger.analysis.comparing.contrast import FEWEST_STEPS
+from kwdagger.analysis.comparing.series import Observation, Rules, Series, Verdict
 from kwdagger.analysis.comparing.verdicts import compare
 from kwdagger.errors import InvalidValue, UnknownName, did_you_mean
 from kwdagger.rundir.run_state import FAILED_STATES
 from kwdagger.sessions.history import TELEMETRY, WALL_SECONDS, BenchmarkRun
-from kwdagger.sessions.subjects import labels, with_repeats_over
+from kwdagger.sessions.subjects import labels, nearest_of, with_repeats_over
+from kwdagger.sessions.uncompared import lost_metrics, one_sided_notes
 
 _HISTORY_SESSIONS = 30
 
@@ -26,13 +28,14 @@ def compare_runs(
     rules: Rules,
     metrics: Sequence[str] = (),
     over: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Comparison:
     """Return the comparison of two sets of runs.
 
     Args:
         history: runs of other sessions, for the noise. metrics: names or patterns; every metric
             of which it is known what is better by default. over: parameters whose values are
-            repeats of one benchmark, such as a seed.
+            repeats of one benchmark, such as a seed. notes: what else has to be known.
 
     Raises:
         InvalidValue: nothing was measured on both sides. UnknownName: no such metric, parameter.
@@ -45,7 +48,8 @@ def compare_runs(
     failures = [
         failure for subject in done_a for failure in _failures(subject, by_b.get(subject, ()))
     ]
-    if not both and not failures:
+    repaired = [s for s in done_b if s not in done_a and _failures(s, by_a.get(s, ()))]
+    if not both and not failures and not repaired:
         raise InvalidValue(_nothing_in_common(a, b, done_a, done_b, [*runs_a, *runs_b]))
     chosen, left_out = _chosen_metrics(metrics, [run for s in both for run in done_a[s]])
     series = [
@@ -56,18 +60,35 @@ def compare_runs(
         )
     ]
     failures += _without_numbers(both, done_a, done_b, chosen)
+    explained = {failure.subject for failure in failures} | set(repaired)
+    only_a, only_b = (
+        tuple(s for s in own if s not in other and s not in explained)
+        for own, other in ((done_a, done_b), (done_b, done_a))
+    )
+    lost = tuple(lost_metrics(both, done_a, done_b, chosen))
+    if lost and not (series or failures or repaired):
+        raise InvalidValue(f'{a.asked} and {b.asked} cannot be compared: {lost[0].reason}')
+    verdicts = tuple(compare(series, rules))
     named = labels([*runs_a, *runs_b])
-    broken = {failure.subject for failure in failures}
     return Comparison(
         replace(a, hosts=_hosts(runs_a)),
         replace(b, hosts=_hosts(runs_b)),
         rules,
         named,
-        tuple(compare(series, rules)),
+        verdicts,
         tuple(failures),
-        tuple(s for s in done_a if s not in done_b and s not in broken),
-        tuple(s for s in done_b if s not in done_a),
-        tuple(_notes(runs_a, runs_b, left_out)),
+        tuple(repaired),
+        tuple(s for s in by_b if s not in {*done_a, *done_b} and _failures(s, by_b[s])),
+        only_a,
+        only_b,
+        nearest_of([done_a[s][0] for s in only_a], [done_b[s][0] for s in only_b]),
+        lost,
+        (
+            *_notes(runs_a, runs_b, left_out),
+            *one_sided_notes(named, both, done_a, done_b),
+            *_about_noise(series, verdicts),
+            *notes,
+        ),
     )
 
 
@@ -123,9 +144,11 @@ def _nothing_in_common(
                 f'{side.asked} measured nothing that has a result{problem}; a result counts for '
                 "the session that made it, and is made anew where a node says repeat: 'session'"
             )
+    named = labels(runs)
     return (
-        f'{a.asked} and {b.asked} have no benchmark in common: {_few(done_a)} on one side, '
-        f'{_few(done_b)} on the other'
+        f'{a.asked} and {b.asked} have no benchmark in common: '
+        f'{_few(named[s] for s in done_a)} on one side, {_few(named[s] for s in done_b)} '
+        'on the other'
     )
 
 
@@ -241,4 +264,22 @@ def _notes(
         yield (
             f'not compared, as nobody says what is better: {_few(left_out)}; '
             'declare it in default_metrics, or ask with --metric'
+        )
+
+
+def _about_noise(series: Iterable[Series], verdicts: Iterable[Verdict]) -> Iterable[str]:
+    """Warn where runs of one session were held against runs of one other, and nothing else."""
+    alone = [
+        verdict
+        for one, verdict in zip(series, verdicts, strict=True)
+        if verdict.unit == 'runs'
+        and verdict.p is not None
+        and verdict.sessions_a == verdict.sessions_b == 1
+        and len({each.session for each in one.history}) <= FEWEST_STEPS
+    ]
+    if alone:
+        yield (
+            f'{len(alone)} verdicts rest on the runs of one session a side: how much sessions '
+            f'differ although nothing changed is not known before {FEWEST_STEPS + 1} others came '
+            'before them, and counts as a change'
         )

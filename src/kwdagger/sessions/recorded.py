@@ -25,7 +25,12 @@ _LAST_PASSING = re.compile(r'last-(\d+)-passing')
 
 @dataclass(frozen=True, slots=True)
 class RecordedSession:
-    """A session as it recorded itself. started_at: ISO 8601, UTC; empty where unreadable."""
+    """A session as it recorded itself.
+
+    Attributes:
+        started_at: ISO 8601, UTC; empty where unreadable. Of several calls that made it up, or
+            resumed it, the first.
+    """
 
     root: str
     name: str
@@ -49,7 +54,8 @@ def recorded_sessions(root: str) -> list[RecordedSession]:
     found = []
     for name in list_sessions(root):
         record = read_session(SessionDirectory(root, name)) or {}
-        found.append(RecordedSession(root, name, str(record.get('started_at') or ''), record))
+        begun = str(record.get('first_started_at') or record.get('started_at') or '')
+        found.append(RecordedSession(root, name, begun, record))
     if not found:
         raise InvalidValue(f'{root!r} holds no session: is it the --root of a schedule call?')
     return sorted(found, key=lambda one: (one.started_at, _written_ns(one), one.name))

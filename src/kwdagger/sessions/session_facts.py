@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kwdagger.reporting.measured import SessionFacts
-from kwdagger.sessions.history import plan_rows, recorded_places
+from kwdagger.rundir.run_state import FAILED_STATES
+from kwdagger.sessions.history import BenchmarkRun, plan_rows, recorded_places
 from kwdagger.sessions.recorded import RecordedSession
 
 
@@ -47,3 +48,18 @@ def commit_of(record: Mapping[str, Any]) -> str:
     if not isinstance(git, Mapping) or not git.get('commit'):
         return ''
     return str(git['commit'])[:10] + ('+' if git.get('dirty') else '')
+
+
+def unfinished_notes(
+    letter: str, sessions: Iterable[RecordedSession], runs: Iterable[BenchmarkRun]
+) -> Iterable[str]:
+    """Yield a line for each session of a side that planned runs which have no outcome."""
+    over = {run.process_id for run in runs if run.done or run.state in FAILED_STATES}
+    for session in sessions:
+        planned = [str(row.get('id')) for row in plan_rows(session) if row.get('run')]
+        waiting = sum(name not in over for name in planned)
+        if waiting:
+            yield (
+                f'{letter} is not complete: {waiting} of the {len(planned)} runs that '
+                f'{session.name} planned have no outcome'
+            )

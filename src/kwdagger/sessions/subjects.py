@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from difflib import SequenceMatcher
 
 from kwdagger.sessions.history import BenchmarkRun
 from kwdagger.values import Value, hash_id, rendered, scalar_text
 
 _LONGEST = 60
+_ALIKE = 0.6
 
 
 def with_repeats_over(over: Sequence[str], runs: Sequence[BenchmarkRun]) -> list[BenchmarkRun]:
@@ -59,3 +61,30 @@ def _label(run: BenchmarkRun, members: Sequence[BenchmarkRun]) -> str:
     ]
     text = ' '.join([run.node, *varied])
     return text if len(text) <= _LONGEST else f'{text[: _LONGEST - 3]}...'
+
+
+def nearest_of(a: Sequence[BenchmarkRun], b: Sequence[BenchmarkRun]) -> dict[str, str]:
+    """Return algo id -> the algo id of the other side that is most like it, where one is.
+
+    That is one of the same node, the fewer parameters differ the better; otherwise one with the
+    same parameters, or of a node with a name much like it.
+    """
+    found = {}
+    for run, others in [*((run, b) for run in a), *((run, a) for run in b)]:
+        ranked = [(_unlike(run, other), other.algo_id) for other in others]
+        likely = min((one for one in ranked if one[0] is not None), default=None)
+        if likely is not None:
+            found[run.algo_id] = likely[1]
+    return found
+
+
+def _unlike(run: BenchmarkRun, other: BenchmarkRun) -> tuple[bool, int, float] | None:
+    """Return how little two benchmarks are alike, the least first; None if they are not."""
+    differing = sum(
+        rendered(run.own.get(name)) != rendered(other.own.get(name))
+        for name in {*run.own, *other.own}
+    )
+    alike = SequenceMatcher(None, run.node, other.node).ratio()
+    if run.node != other.node and differing and alike < _ALIKE:
+        return None
+    return run.node != other.node, differing, -alike

@@ -160,7 +160,9 @@ def _repeats(found: Contrast, margin: float, tests: int, rules: Rules) -> int:
 def _reason(word: Word, found: Contrast, repeats: int | None, rules: Rules) -> str:
     share = f'{rules.threshold:.3g}'
     if word == 'undecided' and found.noise is None:
-        return f'one value on each side and no history: nothing tells the noise; {repeats} would'
+        return (
+            f'one value on each side, few sessions before: nothing tells the noise; {repeats} would'
+        )
     if word == 'undecided':
         return f'{repeats} {found.unit} on each side would decide'
     if word == 'same':

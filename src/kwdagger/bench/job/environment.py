@@ -23,9 +23,8 @@ from kwdagger.bench.job.gpus import visible_gpus
 from kwdagger.bench.job.machine import memory_limit_bytes, shm_bytes, total_memory_bytes
 from kwdagger.results.process_context import describe_machine
 from kwdagger.rundir.files import replace_file
-from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.rundir.layout import PACKAGES_NAME, SessionDirectory
 
-PACKAGES_NAME = 'pip-freeze.txt'
 CONDA_NAME = 'conda-explicit.txt'
 _COMMAND_SECONDS = 60
 

@@ -68,6 +68,12 @@ def test_a_limit_that_is_no_share_is_named(limit):
         ('items', None),
         ('loss', 'minimize'),
         ('gloss', None),
+        ('time_taken', 'minimize'),
+        ('exec_time', 'minimize'),
+        ('train_loss', 'minimize'),
+        ('start_time', None),
+        ('times', None),
+        ('throughput_rows_per_sec', 'maximize'),
     ],
 )
 def test_units_in_a_name_tell_what_is_better(name, objective):

@@ -1,0 +1,42 @@
+"""What a benchmark of both sides cannot be compared in, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from kwdagger.analysis.comparing.comparison import Lost
+from kwdagger.sessions.history import BenchmarkRun
+
+
+def lost_metrics(
+    subjects: Iterable[str],
+    done_a: Mapping[str, Sequence[BenchmarkRun]],
+    done_b: Mapping[str, Sequence[BenchmarkRun]],
+    chosen: Mapping[str, Collection[str]],
+) -> Iterable[Lost]:
+    """Yield what A measured and B did not: a metric, or all for the lack of a common input."""
+    for subject in subjects:
+        a, b = done_a[subject], done_b[subject]
+        if not {run.block for run in a} & {run.block for run in b}:
+            yield Lost(subject, '', 'the sides have no input, or earlier parameter, in common')
+            continue
+        there = {name for run in b for name in (*run.metrics, *run.bad)}
+        for name in dict.fromkeys(name for run in a for name in run.metrics):
+            if name in chosen.get(subject, ()) and name not in there:
+                yield Lost(subject, name, f'B has no {name!r}')
+
+
+def one_sided_notes(
+    labels: Mapping[str, str],
+    subjects: Iterable[str],
+    done_a: Mapping[str, Sequence[BenchmarkRun]],
+    done_b: Mapping[str, Sequence[BenchmarkRun]],
+) -> Iterable[str]:
+    """Yield a line for each benchmark of which one side has inputs that the other has not."""
+    for subject in subjects:
+        a, b = ({run.block for run in runs[subject]} for runs in (done_a, done_b))
+        if a & b and a ^ b:
+            yield (
+                f'{labels.get(subject, subject)}: {len(a ^ b)} of {len(a | b)} inputs were '
+                'measured on one side only, and are left out'
+            )
