@@ -225,21 +225,17 @@ kw_time_up() {
 # started when the signal came may have missed it, so whatever is that young gets it again,
 # a teardown excepted.
 kw_wait_for_group() {
-    local tries pid kill_at sent=0
-    kw_now
-    kill_at=$((kw_uptime + 1000))
+    local tries pid end= sent=0
     kw_group=$kw_child_pid kw_group_start=0
     kw_stat "$kw_group" && kw_group_start=${kw_fields[19]}
-    if [[ $kw_sent_at ]]; then
-        sent=${kw_sent_at//[.,]/}
-        sent=$(((sent - kw_started) / 10000 + kw_started_uptime))
-    fi
+    [[ $kw_sent_at ]] &&
+        sent=$(((${kw_sent_at//[.,]/} - kw_started) / 10000 + kw_started_uptime))
     kw_stat self
     kw_group_session=${kw_fields[3]}
     for tries in {1..600}; do
         kw_group_lives || return 0
         kw_now
-        if ((kw_uptime >= kill_at)); then
+        if ((kw_uptime > ${end:=$((kw_uptime + 1000))})); then
             kill -s KILL -- "-$kw_group" 2>/dev/null
         elif ((tries % 20 == 5)); then
             kw_members $((sent - 5)) $((sent + 5))
@@ -249,7 +245,6 @@ kw_wait_for_group() {
         fi
         sleep 0.05
     done
-    return 0
 }
 
 # What the exit status means: kw_state, kw_signal, kw_reason, and kw_status as our own.
