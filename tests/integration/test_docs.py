@@ -255,6 +255,16 @@ def test_readme_commands_do_what_they_show(tmp_path):
     assert 'ratio' in session.printed
 
 
+def test_the_benchmark_in_the_readme_works_as_it_stands(tmp_path):
+    shown = next(block.text for block in blocks(README) if 'bench run' in block.text)
+    session = Session(tmp_path)
+    session.run(Block('run', '', 'bash', shown, 0), 'README')
+    assert session.printed.count('2 of 2 jobs done') == 2
+    assert re.search(r'pack level=9 +time_s ', session.printed)
+    schedule_dir = tmp_path / 'nightly' / 'results' / '_kwdagger_schedule'
+    assert 'tests="2" failures="0"' in (schedule_dir / 'tuesday' / 'junit.xml').read_text()
+
+
 def test_the_commands_for_model_servers_in_the_readme_work(tmp_path):
     shown = next(block.text for block in blocks(README) if 'llm bench' in block.text)
     (tmp_path / 'prompts.jsonl').write_text('{"role": "user", "content": "One?"}\n')
