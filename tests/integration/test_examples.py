@@ -234,7 +234,7 @@ def test_ollama_kubernetes_on_a_server_that_is_given(run, tmp_path):
         asked = [entry for entry in server.log() if entry['path'] == '/api/generate']
     assert 'scripted servers' not in output
     assert {entry['model'] for entry in asked} == {'tiny:latest'}
-    assert len(asked) > 10
+    assert len(asked) > 2
     assert [line.split()[:2] for line in output.splitlines()[-2:]] == [
         [server.url, level] for level in ('1', '2')
     ]

@@ -186,7 +186,7 @@ def test_what_runs_now_and_what_is_queued(work, start):
     assert job['node'] == 'gen'
     assert job['checked']
     assert psutil.pid_exists(job['pid'])
-    assert 0 <= job['seconds'] < 60
+    assert 0 <= job['seconds'] < 3600
     assert Path(job['rundir']).is_dir()
     text = status('out')
     assert re.search(rf'^  {job["id"]}  since [\d:]+, .+ s  on \S+, pid {job["pid"]}$', text, re.M)
@@ -249,7 +249,7 @@ def test_tmux_goes_on_without_its_scheduler(work, start):
     assert states() == {'running': 1, 'queued': 8}
     Path('wait').unlink()
     until(lambda: states() == {'passed': 9})
-    assert not document()['under_way']
+    until(lambda: not document()['under_way'])
     end_tmux()
 
 

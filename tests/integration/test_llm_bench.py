@@ -180,7 +180,7 @@ def test_a_command_that_fails_is_a_recorded_error(server):
 
 
 def test_a_server_that_does_not_come_back(server):
-    command = restart_command(server, 1.5)
+    command = restart_command(server, 3)
     code, _, err = run(
         server,
         'a',
@@ -217,6 +217,7 @@ def test_a_run_whose_server_is_killed_has_failed(tmp_path, monkeypatch):
     (tmp_path / 'prompts.yaml').write_text(PROMPTS)
     monkeypatch.chdir(tmp_path)
     with running_server(models='a', itl_s=0.01, num_parallel=2) as mortal:
+        mortal.fault('stall', seconds=600, after=2, every=17)  # nothing ends before it is killed
         killer = threading.Thread(target=kill_after_requests, args=(mortal, 16))
         killer.start()
         code, out, err = run(mortal, 'a', '--num_requests=20', '--concurrency=2')
@@ -302,7 +303,7 @@ def test_the_result_can_be_computed_again(server):
 
 
 def test_levels_of_concurrency_are_one_table(server):
-    code, out, _ = run(server, 'a', '--concurrency=1,2,4', '--num_requests=4', '--quiet')
+    code, out, _ = run(server, 'a', '--concurrency=1,2,4', '--num_requests=8', '--quiet')
     assert code == 0
     header, *rows = out.splitlines()[:4]
     assert 'LATENCY' in header
@@ -311,7 +312,7 @@ def test_levels_of_concurrency_are_one_table(server):
     metrics = [each['metrics'] for each in result()['conditions']]
     rates = [each['requests_per_sec']['mean'] for each in metrics]
     assert rates[0] < rates[2]  # there are four slots
-    assert [each['num_ok_trials']['mean'] for each in metrics] == [4, 4, 4]
+    assert [each['num_ok_trials']['mean'] for each in metrics] == [8, 8, 8]
 
 
 def test_repeats_give_intervals_of_run_means(server):

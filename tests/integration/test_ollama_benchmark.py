@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -153,7 +154,7 @@ def server():
 def free_or_any(port):
     """Return `port`, or 0 where somebody else listens there."""
     for family, host in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET6, '::1')):
-        with socket.socket(family) as probe:
+        with contextlib.suppress(OSError), socket.socket(family) as probe:
             if probe.connect_ex((host, port)) == 0:
                 return 0
     return port
@@ -501,7 +502,7 @@ def test_run_sh_brings_its_own_server_and_ends_it(tutorial):
         assert outcome in shown
         assert 'What a cold start costs' in shown
         urls.append(re.search(r'embedded test server at (\S+):', shown)[1])
-        assert not is_reachable(urls[-1])
+        wait_until(lambda: not is_reachable(urls[-1]))
     (report,) = tutorial.reports(tutorial.results / 'embedded').values()
     assert report['result']['config_summary']['url'] == urls[0]
     check_report(report, cold=3, warm=3 * PROMPTS, tokens=16)

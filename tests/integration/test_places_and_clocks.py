@@ -185,7 +185,7 @@ def test_the_clock_is_set_during_a_job(work, clock, days, backend):
     assert '2 of 2 jobs done' in output
     root = work.folder / 'out'
     for record in records(root).values():
-        assert 0 <= record['wall_seconds'] < 60
+        assert 0 <= record['wall_seconds'] < 3600
     held_up = next(record for name, record in records(root).items() if name.startswith('gen'))
     started, ended = (
         datetime.datetime.fromisoformat(held_up[key]) for key in ('started_at', 'ended_at')
@@ -238,7 +238,8 @@ def test_a_job_that_runs_is_running_whatever_the_clock_says(work, clock):
         clock.set(0)
         assert 'running' in status(work, 'out')
         second = work.start('out', matrix([1], [1]))
-        wait_for(lambda: work.folder.glob('out/_kwdagger_schedule/*/session.json'))
+        sessions = 'out/_kwdagger_schedule/*/session.json'
+        wait_for(lambda: len(list(work.folder.glob(sessions))) == 2)
     end(first)
     end(second)
     assert len(work.begun()) == 2

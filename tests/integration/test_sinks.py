@@ -97,7 +97,7 @@ def work(tmp_path, monkeypatch):
     return tmp_path
 
 
-def tracker(name='tracker', wait=20):
+def tracker(name='tracker', wait=200):
     return {'name': name, 'class': 'trackers.py:Tracker', 'path': name, 'wait_seconds': wait}
 
 
@@ -328,7 +328,7 @@ def test_the_next_call_tells_what_an_earlier_session_could_not(work):
     Path('tracker.down').unlink()
     Path('wait-4').touch()
     other = PIPELINE.replace('[1, 2, 3]', '4')
-    words = command('--session=tuesday', params=other, sinks=[tracker(wait=1)])
+    words = command('--session=tuesday', params=other, sinks=[tracker()])
     with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
         wait_until(lambda: Path('tracker.calls').exists() and 'close ' in calls())
         Path('wait-4').unlink()

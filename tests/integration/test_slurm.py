@@ -240,7 +240,7 @@ def test_cancelling_one_sweep_leaves_other_jobs_of_the_same_user_alone(work):
     running.send_signal(signal.SIGINT)
     ended(running, 130)
     wait_until(lambda: work.live_jobs() == [other])
-    assert states('base') == {'passed': 2, 'cancelled': 1}
+    wait_until(lambda: states('base') == {'passed': 2, 'cancelled': 1})
 
 
 def test_submitted_and_left_alone(work):

@@ -110,7 +110,7 @@ def test_what_is_cancelled_by_hand_while_it_waits_or_runs(work):
     work.ask('scancel', job)
     wait_until(lambda: 'running' not in states())
     assert states()['passed'] == 6
-    assert not document()['under_way']
+    wait_until(lambda: not document()['under_way'])
 
 
 def test_slurm_is_asked_once_and_says_when_it_does_not_answer(work, monkeypatch, tmp_path):

@@ -326,6 +326,7 @@ def test_programs_meet_the_same_surroundings_as_on_serial(work, monkeypatch, she
     )
     home = work / 'home'
     home.mkdir()
+    monkeypatch.setenv('HOME', str(home))
     (home / '.bashrc').write_text('export FROM_BASHRC=1\nsleep 600\n')
     (home / '.tmux.conf').write_text('set-environment -g FROM_TMUX 1\nnew-session\n')
     schedule(root='tmux')
