@@ -324,11 +324,11 @@ def test_a_job_that_is_tried_again_is_told_by_its_last_attempt(work):
 
 def test_the_next_call_tells_what_an_earlier_session_could_not(work):
     Path('tracker.down').touch()
-    schedule('--session=monday', sinks=[tracker(wait=1)])
+    schedule('--session=monday', sinks=[tracker(wait=5)])
     Path('tracker.down').unlink()
     Path('wait-4').touch()
     other = PIPELINE.replace('[1, 2, 3]', '4')
-    words = command('--session=tuesday', params=other, sinks=[tracker()])
+    words = command('--session=tuesday', params=other, sinks=[tracker(wait=5)])
     with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
         wait_until(lambda: Path('tracker.calls').exists() and 'close ' in calls())
         Path('wait-4').unlink()
