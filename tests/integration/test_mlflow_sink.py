@@ -5,14 +5,27 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import random
 import shutil
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from services.sink_sessions import job_result, job_start, session_facts, session_summary
+from services.faulty_proxy import faulty_proxy
+from services.mlflow_contents import empty_mlflow_store, read_back
+from services.mlflow_server import mlflow_server
+from services.sink_sessions import (
+    job_result,
+    job_start,
+    session_facts,
+    session_on_disk,
+    session_summary,
+)
+
+from kwdagger.sessions.event_log import EventLog
+from kwdagger.sinks.delivery import Delivery
+from kwdagger.sinks.specs import SinkSpec
 
 pytestmark = [pytest.mark.mlflow, pytest.mark.filterwarnings('ignore:::mlflow')]
 
@@ -45,7 +58,7 @@ sinks:
 def empty_store(tmp_path_factory):
     """Return a store without runs: MLflow takes seconds to make one."""
     path = tmp_path_factory.mktemp('mlflow') / 'empty.db'
-    client(path)
+    empty_mlflow_store(path)
     return path
 
 
@@ -65,62 +78,11 @@ def work(tmp_path, monkeypatch, empty_store):
     return tmp_path
 
 
-def client(path):
-    from mlflow.tracking import MlflowClient
-
-    made = MlflowClient(f'sqlite:///{path}')
-    made.search_experiments()
-    return made
-
-
 def kwdagger(*words, code=0):
     words = [sys.executable, '-m', 'kwdagger', *words, '--root_dpath=results']
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == code, done.stdout + done.stderr
     return done
-
-
-def metric_histories(path, run_id):
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        rows = database.execute(
-            'select key, value, is_nan, timestamp, step from metrics where run_uuid = ?'
-            ' order by key, timestamp, step',
-            [run_id],
-        )
-        found = {}
-        for key, value, is_nan, *when in rows:
-            found.setdefault(key, []).append(('nan' if is_nan else str(value), *when))
-        return found
-
-
-def read_back(path, experiment='nightly'):
-    """Return everything that the store holds of an experiment, without ids, by job."""
-    store = client(path)
-    place = store.get_experiment_by_name(experiment)
-    runs = store.search_runs([place.experiment_id], max_results=1000)
-    by_id = {run.info.run_id: run for run in runs}
-    found = {}
-    for run in runs:
-        tags = dict(run.data.tags)
-        parent = by_id.get(tags.pop('mlflow.parentRunId', None))
-        histories = metric_histories(path, run.info.run_id)
-        job = tags.get('kwdagger.job', '')
-        assert job not in found
-        found[job] = {
-            'name': run.info.run_name,
-            'times': (run.info.start_time, run.info.end_time, run.info.status),
-            'parent': parent.info.run_name if parent else None,
-            'params': dict(run.data.params),
-            'metrics': histories,
-            'tags': tags,
-            'files': {
-                file.path: (
-                    Path(run.info.artifact_uri.removeprefix('file://')) / file.path
-                ).read_bytes()
-                for file in store.list_artifacts(run.info.run_id)
-            },
-        }
-    return found
 
 
 def test_store_that_was_away_comes_to_hold_the_same(work, empty_store):
@@ -238,3 +200,80 @@ def refusing_port():
     with socket.socket() as bound:  # bound and not listening: refused, and nobody else's
         bound.bind(('127.0.0.1', 0))
         yield bound.getsockname()[1]
+
+
+@pytest.fixture(scope='module')
+def served(empty_store):
+    """Return a real server's address, its database and the folder of its files."""
+    database = empty_store.with_name('served.db')
+    shutil.copy(empty_store, database)
+    with mlflow_server(empty_store.parent, database) as address:
+        yield address, database, empty_store.parent / 'files'
+
+
+def new_delivery(session, experiment, **keys):
+    """Return the delivery of a process that has just begun, to an experiment."""
+    log = EventLog(session)
+    log.collect(records='all', over=True)
+    options = {'experiment': experiment, **keys}
+    return Delivery(session, SinkSpec(experiment, 'mlflow', options), log)
+
+
+def told_in_spite_of_faults(session, experiment, chance, **keys):
+    """Tell everything, trying again at once; processes are killed between calls now and then."""
+    telling = new_delivery(session, experiment, **keys)
+    for _ in range(1000):
+        pause = telling.deliver()
+        if pause is None:
+            return
+        if pause == math.inf or chance.random() < 0.2:
+            telling = new_delivery(session, experiment, **keys)
+    raise AssertionError('not told in 1000 tries')
+
+
+FAULTS = ['lose', 'drop', '500', '429', '503']
+BEGUN = 'POST /api/2.0/mlflow/runs/create'
+
+
+def test_server_that_fails_in_every_way_comes_to_hold_the_same(served, tmp_path):
+    address, database, files = served
+    session, chance = session_on_disk(tmp_path, jobs=3), random.Random(5)
+    assert new_delivery(session, 'straight', tracking_uri=address).deliver() is None
+    expected = read_back(database, 'straight', files)
+    assert len(expected) == 4
+    assert expected['n_id_2']['metrics']['speed'][0][0] == str(2 / 7)
+    assert expected['n_id_1']['times'][2] == 'FAILED'
+    assert expected['n_id_1']['files']['job.log'] == b'log of 1'
+
+    with faulty_proxy(address) as (proxy, shaky_address):
+        proxy.first = {BEGUN: 'lose'}  # the session's own run is there, and nobody heard of it
+        proxy.faults = iter(chance.choices(['pass', *FAULTS], [10, 3, 1, 1, 1, 1], k=100))
+        told_in_spite_of_faults(session, 'shaky', chance, tracking_uri=shaky_address)
+        assert len([call for call, fault in proxy.seen if fault != 'pass']) >= 5
+        assert read_back(database, 'shaky', files) == expected
+        calls = len(proxy.seen)
+        assert new_delivery(session, 'shaky', tracking_uri=shaky_address).deliver() is None
+        assert len(proxy.seen) == calls
+
+
+def test_server_that_hangs_and_store_that_is_locked_are_told_later(
+    served, empty_store, tmp_path, monkeypatch
+):
+    address, database, files = served
+    monkeypatch.setenv('MLFLOW_HTTP_REQUEST_TIMEOUT', '1')
+    session = session_on_disk(tmp_path, jobs=2)
+    with faulty_proxy(address, 'hang') as (proxy, slow_address):
+        telling = new_delivery(session, 'hung', tracking_uri=slow_address)
+        assert telling.deliver() == 1.0
+        proxy.otherwise = 'pass'
+        assert telling.deliver() is None
+
+    local = tmp_path / 'local.db'
+    shutil.copy(empty_store, local)
+    uri = f'sqlite:///{local}?timeout=0.1'
+    with contextlib.closing(sqlite3.connect(local)) as locking:
+        locking.execute('begin exclusive')
+        telling = new_delivery(session, 'locked', tracking_uri=uri)
+        assert telling.deliver() == 1.0
+    assert telling.deliver() is None
+    assert read_back(local, 'locked') == read_back(database, 'hung', files)

@@ -1,5 +1,12 @@
-"""Sessions as sinks are told of them, made of plain values."""
+"""Sessions as sinks are told of them, made of plain values; and as they lie on disk."""
 
+import json
+from pathlib import Path
+
+from kwdagger.rundir.journal import append_event
+from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.rundir.session_files import write_plan, write_session
+from kwdagger.rundir.status import JobStatus, write_status
 from kwdagger.sessions.events import JOB_STARTED, Event
 from kwdagger.sinks.protocol import JobResult, Progress, SessionFacts, SessionSummary
 
@@ -61,3 +68,32 @@ def session_summary(**changes):
         'progress': Progress(2, 2),
     }
     return SessionSummary(**{**values, **changes})
+
+
+def session_on_disk(folder, jobs=6):
+    """Return a session that is over, as a schedule call leaves it; its second job failed."""
+    session = SessionDirectory(str(folder), NAME)
+    write_session(session, {'started_at': at(0), 'user': 'ada', 'host': 'box'}, '')
+    names = [f'n_id_{number}' for number in range(jobs)]
+    write_plan(
+        session, [{'id': job, 'node': 'n', 'rundir': f'n/{job}', 'run': True} for job in names]
+    )
+    for number, job in enumerate(names):
+        _job_on_disk(session, Path(folder) / 'n' / job, number)
+    return session
+
+
+def _job_on_disk(session, rundir, number):
+    begin, end, state = at(number), at(number + 10), 'failed' if number == 1 else 'passed'
+    rundir.mkdir(parents=True)
+    (rundir / 'job.log').write_text(f'log of {number}')
+    metrics = {'speed': number / 7, 'word': 'fine', 'run_s': 60.0 * number}
+    written = {'name': f'entry {number}', 'params': {'x': number}, 'metrics': metrics}
+    (rundir / 'results.json').write_text(json.dumps(written))
+    status = JobStatus(
+        state, attempt=1, exit_code=0, started_at=begin, ended_at=end, session=session.name
+    )
+    write_status(str(rundir / 'job_status.json'), status)
+    ending = {'event': 'finished', 'time': end, 'state': state, 'exit_code': 0, 'reason': None}
+    for line in ({'event': 'started', 'time': begin}, ending):
+        append_event(f'{session.journal_dir}/x-1.jsonl', {'job': rundir.name, **line})

@@ -12,6 +12,7 @@ from kwdagger.sessions.events import Event
 from kwdagger.sinks.mlflow_content import (
     JOB_TAG,
     KEY_TAG,
+    PARENT_TAG,
     TOLD_TAG,
     job_content,
     milliseconds,
@@ -92,6 +93,8 @@ class MlflowSink:
 
     def close(self, summary: SessionSummary) -> None:
         """Write what the session came to."""
+        if self._store.was_unsure:  # a call that was given up may have had its effect since
+            self._runs = self._store.runs(self._key)
         content = session_content(self._session, summary)
         self._store.finish(self._runs[_SESSION], content, f'{summary.at} {summary.state}')
 
@@ -106,13 +109,15 @@ class MlflowSink:
         self, job: str, name: str, started_at: str, more: Mapping[str, str] | None = None
     ) -> StoredRun:
         """Return a job's run; one that is begun now has more tags at once, in the same call."""
+        if job not in self._runs and self._store.is_unsure:
+            self._runs = self._store.runs(self._key)
         if job not in self._runs:
             tags = {
                 **(more or {}),
                 KEY_TAG: self._key,
                 JOB_TAG: job,
                 'kwdagger.session': self._session.name,
-                'mlflow.parentRunId': self._runs[_SESSION].run_id,
+                PARENT_TAG: self._runs[_SESSION].run_id,
                 'mlflow.user': str(self._session.record.get('user') or ''),
             }
             self._runs[job] = self._store.create(name, milliseconds(started_at), tags)

@@ -15,6 +15,7 @@ from kwdagger.sinks.protocol import JobResult, SessionFacts, SessionSummary
 
 KEY_TAG = 'kwdagger.session_key'
 JOB_TAG = 'kwdagger.job'
+PARENT_TAG = 'mlflow.parentRunId'
 TOLD_TAG = 'kwdagger.told'
 
 # Limits of MLflow's stores: mlflow.utils.validation.

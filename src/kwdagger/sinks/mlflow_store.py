@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from kwdagger.sinks.mlflow_content import JOB_TAG, KEY_TAG, TOLD_TAG, RunContent
+from kwdagger.sinks.mlflow_content import JOB_TAG, KEY_TAG, PARENT_TAG, TOLD_TAG, RunContent
 from kwdagger.sinks.protocol import RetryLater
 
 # Limits of one call: mlflow.utils.validation.
@@ -19,7 +20,7 @@ _RUNNING = 'RUNNING'
 _PASSING = ('TEMPORARILY_UNAVAILABLE', 'REQUEST_LIMIT_EXCEEDED', 'RESOURCE_EXHAUSTED')
 _DEFAULTS = {
     'MLFLOW_DISABLE_TELEMETRY': 'true',  # it would report uses to MLflow's makers
-    'MLFLOW_HTTP_REQUEST_MAX_RETRIES': '2',  # this sink is told again anyway
+    'MLFLOW_HTTP_REQUEST_MAX_RETRIES': '0',  # a call repeated blindly would begin a run twice
     'MLFLOW_HTTP_REQUEST_TIMEOUT': '30',
 }
 
@@ -41,9 +42,15 @@ class MlflowStore:
         uri: of the store. name: of the experiment, made if it is not there.
         artifact_location: where a new experiment keeps its files; empty for the store's choice.
 
+    Attributes:
+        is_unsure: a run was to be begun and no answer came: the store may have it all the same,
+            which `runs` finds out. was_unsure: so it was at some time.
+
     Raises:
         RetryLater: here and in each method: the store does not answer now.
     """
+
+    is_unsure = was_unsure = False
 
     def __init__(self, uri: str, name: str, artifact_location: str = '') -> None:
         for variable, value in _DEFAULTS.items():
@@ -68,30 +75,50 @@ class MlflowStore:
         return str(found.experiment_id)
 
     def runs(self, key: str) -> dict[str, StoredRun]:
-        """Return the runs of a session by job; its own run is under the empty name."""
-        found: dict[str, StoredRun] = {}
-        token = None
+        """Return the runs of a session by job; its own run is under the empty name.
+
+        Where a job has more than one, as its first was begun without an answer, the others are
+        deleted.
+        """
         with _translated():
-            while True:
-                page = self._client.search_runs(
-                    [self.experiment_id],
-                    f"tags.`{KEY_TAG}` = '{key}'",
-                    max_results=1000,
-                    order_by=['attribute.start_time DESC', 'attribute.run_id DESC'],
-                    page_token=token,
-                )
-                for run in page:
-                    found[run.data.tags.get(JOB_TAG, '')] = _stored(run)
-                token = page.token
-                if not token:
-                    return found
+            found = list(self._pages(f"tags.`{KEY_TAG}` = '{key}'"))
+        parents = {run.data.tags.get(PARENT_TAG) for run in found}
+        runs: dict[str, StoredRun] = {}
+        for run in sorted(found, key=lambda one: _rank(one, parents)):
+            job = run.data.tags.get(JOB_TAG, '')
+            if job in runs:
+                with _translated():
+                    self._client.delete_run(run.info.run_id)
+            else:
+                runs[job] = _stored(run)
+        self.is_unsure = False
+        return runs
+
+    def _pages(self, wanted: str) -> Iterator[Any]:
+        token = None
+        while True:
+            page = self._client.search_runs(
+                [self.experiment_id],
+                wanted,
+                max_results=1000,
+                order_by=['attribute.start_time DESC', 'attribute.run_id DESC'],
+                page_token=token,
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
 
     def create(self, name: str, started_ms: int, tags: Mapping[str, str]) -> StoredRun:
         """Begin a run."""
-        with _translated():
-            run = self._client.create_run(
-                self.experiment_id, start_time=started_ms, tags=dict(tags), run_name=name
-            )
+        try:
+            with _translated():
+                run = self._client.create_run(
+                    self.experiment_id, start_time=started_ms, tags=dict(tags), run_name=name
+                )
+        except BaseException:
+            self.is_unsure = self.was_unsure = True
+            raise
         return StoredRun(run.info.run_id, tags={**tags, 'mlflow.runName': name})
 
     def finish(self, run: StoredRun, content: RunContent, told: str) -> None:
@@ -145,6 +172,12 @@ def _batches(rows: Mapping[str, list[Any]]) -> Iterator[dict[str, list[Any]]]:
         yield dict(zip(rows, batch, strict=True))
 
 
+def _rank(run: Any, parents: Collection[str | None]) -> tuple[bool, bool, str]:
+    """Order the runs of one job by which of them is the one to keep: the one in use."""
+    run_id = run.info.run_id
+    return run_id not in parents, run.info.status == _RUNNING, run_id
+
+
 def _stored(run: Any) -> StoredRun:
     return StoredRun(run.info.run_id, run.info.status, run.data.params, run.data.tags)
 
@@ -153,16 +186,20 @@ def _stored(run: Any) -> StoredRun:
 def _translated() -> Iterator[None]:
     """Tell errors that pass from those that do not."""
     from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import OperationalError
 
     try:
         yield
-    except OperationalError as error:
-        raise RetryLater(f'the store of MLflow: {error.orig}') from error
     except MlflowException as error:
         status = int(error.get_http_status_code())
         reason = str(error).partition('\n')[0]
         unreached = 'API request to' in reason and 'failed with exception' in reason
         if unreached or error.error_code in _PASSING or status in (429, 502, 503, 504):
             raise RetryLater(f'MLflow: {reason}') from error
+        raise
+    except Exception as error:
+        if 'sqlalchemy' in sys.modules:  # not needed for a server
+            from sqlalchemy.exc import OperationalError
+
+            if isinstance(error, OperationalError):
+                raise RetryLater(f'the store of MLflow: {error.orig}') from error
         raise
