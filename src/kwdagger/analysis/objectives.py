@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kwdagger.analysis.columns import find_column
+from kwdagger.analysis.directions import MAXIMIZE, MINIMIZE, objective_by_name
 from kwdagger.errors import InvalidValue, did_you_mean
 
-MAXIMIZE = 'maximize'
-MINIMIZE = 'minimize'
 AGGREGATORS = ('mean', 'gmean', 'sum', 'max', 'min', 'ignore')
 _OBJECTIVES = {
     MAXIMIZE: MAXIMIZE,
@@ -29,7 +28,8 @@ class Metric:
     Attributes:
         name: the column's suffix, such as ``accuracy``.
         aggregator: how macro averages combine it, one of `AGGREGATORS`.
-        declared: False where the objective is only assumed.
+        declared: False where the objective is only assumed: by the unit in the name, or else
+            higher is better.
     """
 
     name: str
@@ -57,7 +57,7 @@ def declared_metrics(node: Any) -> list[Metric]:
     primary, display = legacy
     names = dict.fromkeys([*primary, *display])
     return [
-        Metric(name, primary=name in primary, display=name in display, declared=False)
+        Metric(name, _assumed(name), name in primary, name in display, declared=False)
         for name in names
     ]
 
@@ -75,20 +75,24 @@ def metrics_of_results(directions: Mapping[str, str]) -> list[Metric]:
     ]
 
 
+def _assumed(name: str) -> str:
+    return objective_by_name(name) or MAXIMIZE
+
+
 def _called(member: Any) -> Any:
     return member() if callable(member) else member
 
 
 def _metric(entry: Any, node_name: str) -> Metric:
     if isinstance(entry, str):
-        return Metric(entry, primary=True, display=True, declared=False)
+        return Metric(entry, _assumed(entry), primary=True, display=True, declared=False)
     if not isinstance(entry, Mapping):
         raise InvalidValue(f'default_metrics of node {node_name!r}: {entry!r} is not a mapping')
     name = entry.get('metric', entry.get('suffix'))
     if not isinstance(name, str):
         raise InvalidValue(f"default_metrics of node {node_name!r}: {entry!r} names no 'metric'")
     given = entry.get('objective')
-    objective = MAXIMIZE if given is None else _OBJECTIVES.get(str(given).lower())
+    objective = _assumed(name) if given is None else _OBJECTIVES.get(str(given).lower())
     aggregator = entry.get('aggregator') or 'mean'
     for what, word, known in (
         ('objective', given if objective is None else objective, _OBJECTIVES),
@@ -170,7 +174,7 @@ def resolve_objectives(
             shown = own
     declared = {column: metric.objective for column, metric in by_column.items()}
     return Objectives(
-        {column: declared.get(column, MAXIMIZE) for column in chosen},
+        {column: declared.get(column) or _assumed(column) for column in chosen},
         tuple(dict.fromkeys([*chosen, *shown])),
         {column: metric.aggregator for column, metric in by_column.items()},
         tuple(

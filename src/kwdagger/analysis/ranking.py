@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kwdagger.analysis.objectives import MINIMIZE
+from kwdagger.analysis.directions import MINIMIZE
 
 Scores = Mapping[str, Sequence[Any]]
 

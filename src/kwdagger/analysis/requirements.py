@@ -53,8 +53,7 @@ def objective_of(requirement: Mapping[str, Any]) -> str | None:
     means that more is better, a ceiling that less is. Of what may not regress, less is better
     unless anything says otherwise.
     """
-    from kwdagger.analysis.comparing.directions import objective_by_name
-    from kwdagger.analysis.objectives import MAXIMIZE, MINIMIZE
+    from kwdagger.analysis.directions import MAXIMIZE, MINIMIZE, objective_by_name
 
     said = requirement.get('objective') or objective_by_name(str(requirement['metric']))
     if said is not None:

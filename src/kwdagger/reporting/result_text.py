@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kwdagger.analysis.columns import short_names
+from kwdagger.analysis.directions import MINIMIZE
 from kwdagger.analysis.macro import MacroResult
-from kwdagger.analysis.objectives import MINIMIZE
 from kwdagger.analysis.variation import value_text, variation
 from kwdagger.errors import did_you_mean
 from kwdagger.reporting.aggregator import Aggregator
@@ -180,7 +180,8 @@ def print_assumed(aggregator: Aggregator) -> None:
         print_text()
     for column in aggregator.objectives.assumed:
         print_text(
-            f'assuming higher {column.rpartition(".")[2]} is better; '
+            f'assuming {_better(aggregator.objectives.primary[column])} '
+            f'{column.rpartition(".")[2]} is better; '
             f'declare default_metrics on node {aggregator.node_type!r}'
         )
         print_text()
@@ -189,9 +190,13 @@ def print_assumed(aggregator: Aggregator) -> None:
 def ranking_text(aggregator: Aggregator) -> str:
     """Return what rows are ranked by, for people."""
     return ', then '.join(
-        f'{column.rpartition(".")[2]} ({"lower" if how == MINIMIZE else "higher"} is better)'
+        f'{column.rpartition(".")[2]} ({_better(how)} is better)'
         for column, how in aggregator.objectives.primary.items()
     )
+
+
+def _better(objective: str) -> str:
+    return 'lower' if objective == MINIMIZE else 'higher'
 
 
 def _print_top(

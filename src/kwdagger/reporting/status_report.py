@@ -183,17 +183,18 @@ def _elapsed(run: RunState, now: datetime) -> float | None:
 def estimated_seconds(runs: Sequence[RunState], now: datetime) -> float | None:
     """Return about how long what runs and waits will take; None where nothing tells.
 
-    A job is taken to run as long as the finished jobs of its node do on average, or of all
-    nodes if its own has none; one that has run longer by some time, for that time again. As
-    many as run now are taken to run side by side.
+    A job is taken to run as long as the finished jobs of its node do on average; one that has
+    run longer by some time, for that time again. One that waits and whose node has none takes
+    what others do on average; where such a one runs, nothing is said. As many as run now are
+    taken to run side by side.
     """
     running = [run for run in runs if run.state == 'running']
     waiting = Counter(run.node for run in runs if run.state == 'queued')
     usual = _usual_seconds(runs)
-    if not usual or not (running or waiting):
+    if not usual or not (running or waiting) or any(run.node not in usual for run in running):
         return None
     overall = sum(usual.values()) / len(usual)
-    left = [abs(usual.get(run.node, overall) - (_elapsed(run, now) or 0.0)) for run in running]
+    left = [abs(usual[run.node] - (_elapsed(run, now) or 0.0)) for run in running]
     work = sum(usual.get(node, overall) * count for node, count in waiting.items())
     return max([(sum(left) + work) / max(1, len(running)), *left])
 

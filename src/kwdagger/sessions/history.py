@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kwdagger.analysis.comparing.directions import objective_by_name
+from kwdagger.analysis.directions import objective_by_name
 from kwdagger.analysis.objectives import declared_metrics
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.parameters import group_names, group_neutrals

@@ -65,8 +65,9 @@ def test_the_first_declared_metric_ranks_when_none_is_primary():
 
 def test_without_declarations_the_first_metric_that_varies_ranks():
     found = resolved(varied=['metrics.ev.loss', 'metrics.ev.f1'])
-    assert found.primary == {'metrics.ev.loss': 'maximize'}
+    assert found.primary == {'metrics.ev.loss': 'minimize'}, 'as its name says'
     assert found.assumed == ('metrics.ev.loss',)
+    assert resolved(varied=['metrics.ev.f1']).primary == {'metrics.ev.f1': 'maximize'}
     assert found.display == ('metrics.ev.loss', 'metrics.ev.n', 'metrics.ev.f1')
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from statistics import median
 
-from kwdagger.analysis.objectives import MINIMIZE
+from kwdagger.analysis.directions import MINIMIZE
 from kwdagger.errors import InvalidValue
 
 LATEST = 5

@@ -12,7 +12,7 @@ from kwdagger.analysis.comparing.planning import PILOT, repeats_needed
 from kwdagger.analysis.comparing.scale import Scale, scale_of
 from kwdagger.analysis.comparing.series import Observation, Rules, Series, Verdict, Word
 from kwdagger.analysis.comparing.student import t_quantile, two_sided
-from kwdagger.analysis.objectives import MINIMIZE
+from kwdagger.analysis.directions import MINIMIZE
 
 _DEFAULT = Rules()
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from kwdagger.analysis.comparing.directions import objective_by_name
 from kwdagger.analysis.comparing.regression import max_regression
+from kwdagger.analysis.directions import objective_by_name
 from kwdagger.errors import InvalidValue
 
 HISTORY = [50.0, 100.0, 101.0, 99.0, 100.0, 100.0]

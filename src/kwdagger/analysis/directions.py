@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from kwdagger.analysis.objectives import MAXIMIZE, MINIMIZE
+MAXIMIZE = 'maximize'
+MINIMIZE = 'minimize'
 
 _RATE = re.compile(r'(^|_)(per_[a-z]+|throughput|speedup|qps|rps|fps|tps|[a-z]*accuracy)$')
 _COST = re.compile(
