@@ -37,7 +37,7 @@ if [[ -n ${KWDAGGER_EXAMPLE_FILE:-} ]]; then
     [[ -f $KWDAGGER_EXAMPLE_FILE ]] || die "no such file: $KWDAGGER_EXAMPLE_FILE"
     KWDAGGER_EXAMPLE_FILE=$(realpath "$KWDAGGER_EXAMPLE_FILE")
 fi
-(($#)) || set -- gather twostage compression ollama_benchmark ollama_batch
+(($#)) || set -- gather twostage compression ollama_benchmark ollama_batch nightly_benchmark
 for name; do
     [[ -x $here/examples/$name/run.sh ]] || die "no such example: $name"
 done

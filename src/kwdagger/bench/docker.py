@@ -46,7 +46,7 @@ class BenchDockerConfig(BenchRunConfig):
     __prog__ = 'kwdagger bench docker'
     __epilog__ = """
     kwdagger bench docker --config=nightly.yaml --dry_run
-    kwdagger bench docker --config=nightly.yaml --image=nightly:3 --gpus=0
+    kwdagger bench docker --config=nightly.yaml --image=nightly:3 --gpus=device=0
     kwdagger bench docker --config=nightly.yaml --shell='python -m pip list'
     """
 

@@ -196,3 +196,14 @@ def test_the_repository_of_the_configuration_has_a_name() -> None:
     config = read('results_dir: /r\n' + ENTRY, f'entries: [{args}]')
     assert config.problems == ()
     assert '{curator_repo_dir}' in str(sweep_of(config, config.entries)['pipeline'])
+
+
+def test_a_dataset_that_a_data_setup_is_told_need_not_be_there_before() -> None:
+    text = (
+        'results_dir: /r\n'
+        'datasets: {made: {txt: /no/made.txt}, found: {txt: /no/found.txt}}\n'
+        'data_setups: [{name: make, script: /bin/true, args: "--to {dataset:made,txt}"}]\n'
+        'entries: [{name: a, script: /bin/true, args: "{dataset:made,txt} {dataset:found,txt}"}]\n'
+    )
+    (problem,) = read(text).problems
+    assert problem.startswith("entry 'a': '{dataset:found,txt}' is '/no/found.txt', which does not")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from kwdagger.bench.entries.fields import Fields, Findings, Path
-from kwdagger.bench.entries.model import Dataset
+from kwdagger.bench.entries.model import Dataset, Entry
 from kwdagger.bench.entries.relations import check_unique
 from kwdagger.errors import UserError
 from kwdagger.specs.configs.loading import LoadedConfig
@@ -183,13 +183,35 @@ def check_datasets(problems: list[str], datasets: Iterable[Dataset], known: Plac
                 problems.append(f'dataset {dataset.name!r}: {error}{dataset.place}')
 
 
-def missing_datasets(texts: Iterable[str], placeholders: Placeholders) -> list[str]:
-    """Return which datasets that these texts name are not there; addresses are not looked at."""
-    missing = []
-    for text in texts:
-        with contextlib.suppress(UserError):
-            for name, path in placeholders.meanings([text]).items():
-                is_file = name.startswith('{dataset:') and '://' not in path
-                if is_file and not glob.glob(os.path.expanduser(path)):
-                    missing.append(f'{name!r} is {path!r}, which does not exist')
-    return missing
+def made_datasets(setups: Iterable[Entry], placeholders: Placeholders) -> set[str]:
+    """Return the places of datasets that data setups are told: there they make them."""
+    return {
+        path
+        for setup in setups
+        for text in (*setup.words, *map(str, setup.params.values()))
+        for _, path in _dataset_paths(text, placeholders)
+    }
+
+
+def missing_datasets(
+    texts: Iterable[str], placeholders: Placeholders, made: Collection[str] = ()
+) -> list[str]:
+    """Return which datasets that these texts name are not there; addresses are not looked at.
+
+    Args:
+        made: places of datasets that will be there.
+    """
+    return [
+        f'{name!r} is {path!r}, which does not exist'
+        for text in texts
+        for name, path in _dataset_paths(text, placeholders)
+        if '://' not in path and path not in made and not glob.glob(os.path.expanduser(path))
+    ]
+
+
+def _dataset_paths(text: str, placeholders: Placeholders) -> list[tuple[str, str]]:
+    """Return each dataset that a text names, and its place; none where one is misspelt."""
+    with contextlib.suppress(UserError):
+        meanings = placeholders.meanings([text])
+        return [(name, path) for name, path in meanings.items() if name.startswith('{dataset:')]
+    return []

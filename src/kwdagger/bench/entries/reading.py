@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from kwdagger.bench.entries.entry_reading import (
@@ -20,6 +20,7 @@ from kwdagger.bench.entries.places import (
     OLD_PATHS,
     check_datasets,
     folder_of,
+    made_datasets,
     missing_datasets,
     named_paths,
     read_datasets,
@@ -102,9 +103,10 @@ def read_bench(
     entries = tuple(
         read_entry(item, defaults, texts) for item in _named(top.items('entries'), 'entry')
     )
+    made = made_datasets(setups, placeholders)
     for key, listed_entries in (('data_setups', setups), ('entries', entries)):
         for index, entry in enumerate(listed_entries):
-            _check_points(findings, entry, (key, index), placeholders)
+            _check_points(findings, entry, (key, index), placeholders, made)
     sinks = tuple(_sinks(top))
     check_names(findings, entries, setups)
     check_relations(findings, entries)
@@ -201,7 +203,13 @@ def _options(values: Mapping[Any, Value]) -> dict[str, Value]:
     return {str(key): value for key, value in values.items() if key not in ('name', 'enabled')}
 
 
-def _check_points(findings: Findings, entry: Entry, path: Path, placeholders: Placeholders) -> None:
+def _check_points(
+    findings: Findings,
+    entry: Entry,
+    path: Path,
+    placeholders: Placeholders,
+    made: Collection[str],
+) -> None:
     """Note what is wrong with an entry's matrix and with the datasets that it uses."""
     owner = f'{"entry" if entry.gives_results else "data setup"} {entry.name!r}'
     try:
@@ -214,5 +222,5 @@ def _check_points(findings: Findings, entry: Entry, path: Path, placeholders: Pl
     problems += impossible_names(entry)
     for problem in [*problems, *own]:
         findings.problem(f'{owner}: {problem}', (*path, 'matrix'))
-    for text in missing_datasets(texts, placeholders):
+    for text in missing_datasets(texts, placeholders, made):
         findings.problem(f'{owner}: {text}', (*path, 'args'))
