@@ -67,6 +67,10 @@ def test_each_night_is_held_against_the_nights_that_passed(night, capsys):
     assert set(record['requirements_not_met']) == {'score', 'time_s'}
     assert '9 is 20.0% worse than 7.5, the median of the latest 2' in record['error']
     assert night('n5', 1.3, 8.2)[0] == 0
+    main(['session', 'history', '--root=results', '--json'])
+    runs = json.loads(capsys.readouterr().out)['runs']
+    assert [run['metrics']['score'] for run in runs] == [0.9, 1.8, 0.9, 0.9, 1.3]
+    assert [run['state'] for run in runs].count('failed') == 2
     main(['session', 'show', 'n4', '--root=results'])
     assert 'requirement not met: score 0.9 is 33.3% worse' in capsys.readouterr().out
     with pytest.raises(SystemExit):

@@ -197,6 +197,15 @@ def test_two_roots_are_compared_by_algo_id(session, here, capsys):
     assert {one['ratio'] for one in found.values()} == {1.0}
 
 
+def test_the_first_night_has_nothing_to_be_compared_with_and_fails_nothing(session, here):
+    code, out, _ = session('compare', 'night1', '--root=out', '--junit=first.xml')
+    assert code == 0
+    note = 'no session before night1 has a result: there is nothing to compare with yet'
+    assert f'note: {note}' in out
+    assert ElementTree.parse('first.xml').getroot().get('tests') == '0'
+    assert compared(session, 'night1')[1]['notes'] == [note]
+
+
 def test_what_fails_a_pipeline_can_be_said(session, here):
     words = ('compare', 'night1', 'night2', '--metric=time_s', '--root=out')
     assert session(*words)[0] == 0
@@ -307,7 +316,6 @@ def test_history_is_every_run_of_one_algo_id(session, here):
         (['compare', 'night1', 'night2', '--alpha=60%'], '--alpha is above 0 and below 0.5'),
         (['compare', 'night1', 'night2', '--junit=no/x.xml'], "there is no folder 'no'"),
         (['compare', 'last-0-passing', 'night2'], "'last-0-passing' asks for no session"),
-        (['compare', 'night1'], 'last-5-passing measured nothing that has a result'),
         (['show', 'nigth1'], "no session 'nigth1' under 'out' (did you mean"),
         (['history', 'bensh'], "no session measured 'bensh' (did you mean 'bench'?)"),
         (['history', 'bench', '--metric=tim_s'], "(did you mean 'time_s'?)"),
@@ -387,6 +395,9 @@ def test_benchmark_entries_are_compared_night_by_night(tmp_path, monkeypatch, ca
         ('one', 'load_s', 'minimize'),
         ('two', 'load_s', 'minimize'),
     }
+    main(['session', 'list', '--root=results', '--last=1', '--json'])
+    [facts] = json.loads(capsys.readouterr().out)['sessions']
+    assert (facts['planned'], facts['found_done'], facts['states']) == (1, 0, {'passed': 1})
     main(['session', 'history', 'two', '--root=results', '--json'])
     runs = json.loads(capsys.readouterr().out)['runs']
     assert [run['session'] for run in runs] == ['n1', 'n2', 'n3']

@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,8 +18,9 @@ from kwdagger.reporting.table_text import TextColumn, print_columns
 
 SCHEMA = 1
 HEADS = ('benchmark', 'metric', 'A', 'B', 'ratio', 'interval', 'noise', 'verdict')
-_SHOWN_SAME = 20
+_SHOWN_ALIKE = 20
 _SHOWN_ONLY = 10
+_MOST_REPEATS = 1000  # nobody makes more; beyond, the number is no advice
 _WIDTH_OF_FILES = 120
 _GAP = 3
 
@@ -33,20 +34,35 @@ def print_comparison(comparison: Comparison, whole: bool = False) -> None:
     for letter, side in (('A', comparison.a), ('B', comparison.b)):
         print_text(f'{letter}: {side_text(side)}')
     print_text()
-    hidden = 0
-    verdicts = in_order(comparison.verdicts)
-    if not whole and comparison.counts.get('same', 0) > _SHOWN_SAME:
-        kept = [one for one in verdicts if one.word != 'same']
-        hidden, verdicts = len(verdicts) - len(kept), kept
+    verdicts, hidden = _shown(in_order(comparison.verdicts), whole)
     if verdicts:
         _print_verdicts([verdict_cells(one, comparison) for one in verdicts])
-    if hidden:
-        print_text(f'  and {hidden} that are the same; --all lists them')
+    for count, what in hidden:
+        print_text(f'  and {count} {what}; --all lists them')
     for line in remark_lines(comparison):
         print_text(line)
     print_text()
     print_text(basis(comparison))
     print_text(headline(comparison))
+
+
+def _shown(verdicts: Sequence[Verdict], whole: bool) -> tuple[list[Verdict], list[tuple[int, str]]]:
+    """Return the verdicts to list, and how many of which kind are too many to be listed."""
+    kept, hidden = list(verdicts), []
+    for what, is_such in _DULL.items():
+        alike = [one for one in kept if is_such(one)]
+        if len(alike) > _SHOWN_ALIKE and not whole:
+            kept = [one for one in kept if not is_such(one)]
+            hidden.append((len(alike), what))
+    return kept, hidden
+
+
+_DULL: dict[str, Callable[[Verdict], bool]] = {
+    'undecided, as nothing tells their noise yet': lambda one: (
+        one.word == 'undecided' and one.noise is None
+    ),
+    'that are the same': lambda one: one.word == 'same',
+}
 
 
 def _print_verdicts(rows: Sequence[Sequence[str]]) -> None:
@@ -196,12 +212,20 @@ def verdict_cells(verdict: Verdict, comparison: Comparison) -> list[str]:
         ABSENT if verdict.ratio is None else f'{verdict.ratio:.4g}',
         f'{verdict.low:.4g}..{verdict.high:.4g}' if known else ABSENT,
         ABSENT if verdict.noise is None else f'{verdict.noise:.2%}',
-        verdict.word if verdict.repeats is None else f'{verdict.word}, {_needed(verdict)}',
+        ', '.join(filter(None, [verdict.word, _likely(verdict), _needed(verdict)])),
     ]
+
+
+def _likely(verdict: Verdict) -> str:
+    return f'likely {verdict.likely}' if verdict.likely else ''
 
 
 def _needed(verdict: Verdict) -> str:
     """Return how many repeats are asked for; where nothing tells the noise, as a first try."""
+    if verdict.repeats is None:
+        return ''
+    if verdict.repeats > _MOST_REPEATS:
+        return 'too noisy'
     verb = 'try' if verdict.noise is None else 'needs'
     return f'{verb} {verdict.repeats} {verdict.unit}'
 
@@ -219,8 +243,10 @@ def remark_lines(comparison: Comparison) -> list[str]:
     ]
     lines += [
         f'not compared: {labels.get(one.subject, one.subject)}: {one.reason}'
-        for one in comparison.lost
+        for one in comparison.lost[:_SHOWN_ONLY]
     ]
+    if len(comparison.lost) > _SHOWN_ONLY:
+        lines.append(f'not compared: {len(comparison.lost) - _SHOWN_ONLY} more; --json has them')
     for what, subjects in (
         ('failed in A, has a result in B', comparison.repaired),
         ('failed in B, has no result in A', comparison.failing),

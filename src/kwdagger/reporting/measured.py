@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+TELEMETRY = 'telemetry_'
+"""Begins the names of what is measured around a program rather than by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:

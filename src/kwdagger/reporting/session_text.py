@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kwdagger.reporting.cells import ABSENT, column_texts
 from kwdagger.reporting.durations import duration_text
-from kwdagger.reporting.measured import Measurement, SessionFacts
+from kwdagger.reporting.measured import TELEMETRY, Measurement, SessionFacts
 from kwdagger.reporting.plan_text import print_text
 from kwdagger.reporting.table_text import TextColumn, print_columns
 
-_METRICS = 6
+_FEWEST = 2
+_GAP = 2
+_WIDTH_OF_FILES = 120
 
 
 def print_json(document: Any) -> None:
@@ -33,7 +36,7 @@ def print_sessions(sessions: Sequence[SessionFacts], earlier: int = 0) -> None:
             TextColumn('commit', [one.commit or ABSENT for one in sessions], fixed=True),
             TextColumn('host', [one.host or ABSENT for one in sessions]),
             TextColumn('jobs', [str(one.planned) for one in sessions], numeric=True),
-            TextColumn('what became of them', [states_text(one) for one in sessions]),
+            TextColumn('what became of them', [states_text(one) for one in sessions], fixed=True),
         ]
     )
     if earlier > 0:
@@ -57,9 +60,14 @@ def print_session(
     print_text(f'session {session.name}')
     for name, value in _facts(session, record):
         print_text(f'  {name:<8} {value}')
-    if measured:
+    by_node: dict[str, list[Measurement]] = {}
+    for one in measured:
+        by_node.setdefault(one.node, []).append(one)
+    for own in by_node.values():
         print_text()
-        print_columns([_labels(measured), *_outcome(measured), *_metric_columns(measured)])
+        _print_measured(TextColumn('benchmark', [one.label for one in own], fixed=True), own)
+    if any(one.problem for one in measured):
+        print_text()
     for one in measured:
         if one.problem:
             print_text(f'  {one.label}: {one.problem} ({one.path})')
@@ -74,14 +82,9 @@ def print_history(measured: Sequence[Measurement]) -> None:
         if place:
             print_text()
         print_text(label)
-        print_columns(
-            [
-                TextColumn('session', [one.session for one in own], fixed=True),
-                TextColumn('started', [_time(one.started_at) for one in own], fixed=True),
-                *_outcome(own),
-                *_metric_columns(own),
-            ]
-        )
+        sessions = TextColumn('session', [one.session for one in own], fixed=True)
+        started = TextColumn('started', [_time(one.started_at) for one in own], fixed=True)
+        _print_measured(sessions, own, started)
 
 
 def _facts(session: SessionFacts, record: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -99,8 +102,25 @@ def _facts(session: SessionFacts, record: Mapping[str, Any]) -> list[tuple[str, 
     return [(name, str(value)) for name, value in facts.items() if value]
 
 
-def _labels(measured: Sequence[Measurement]) -> TextColumn:
-    return TextColumn('benchmark', [one.label for one in measured])
+def _print_measured(head: TextColumn, own: Sequence[Measurement], *more: TextColumn) -> None:
+    """Print a table of runs of one node, and which of their metrics it has no room for."""
+    names = list(dict.fromkeys(name for one in own for name in one.metrics))
+    names = [name for name in names if not name.startswith(TELEMETRY)] or names
+    columns = [head, *more, *_outcome(own)]
+    room = shutil.get_terminal_size((_WIDTH_OF_FILES, 24)).columns - _GAP
+    shown = 0
+    for column in _metric_columns(own, names):
+        if shown >= _FEWEST and sum(map(_width, [*columns, column])) > room:
+            break
+        columns.append(column)
+        shown += 1
+    print_columns(columns)
+    if shown < len(names):
+        print_text(f'  not shown: {", ".join(names[shown:])}; --json has them')
+
+
+def _width(column: TextColumn) -> int:
+    return max(map(len, [column.head, *column.cells])) + _GAP
 
 
 def _outcome(measured: Sequence[Measurement]) -> list[TextColumn]:
@@ -111,11 +131,10 @@ def _outcome(measured: Sequence[Measurement]) -> list[TextColumn]:
     ]
 
 
-def _metric_columns(measured: Sequence[Measurement]) -> list[TextColumn]:
-    names = list(dict.fromkeys(name for one in measured for name in one.metrics))
+def _metric_columns(own: Sequence[Measurement], names: Sequence[str]) -> list[TextColumn]:
     return [
-        TextColumn(name, column_texts([one.metrics.get(name) for one in measured]), numeric=True)
-        for name in names[:_METRICS]
+        TextColumn(name, column_texts([one.metrics.get(name) for one in own]), numeric=True)
+        for name in names
     ]
 
 

@@ -77,6 +77,12 @@ def load_run(node: ProcessNode, path: str) -> RunRecord:
     )
 
 
+def values_left(node: ProcessNode, record: RunRecord) -> dict[str, Any]:
+    """Return what a run that failed reported before it did; empty where that cannot be read."""
+    status = read_status(RunDirectory(record.path).status_path)
+    return _values(node, record.path, record.result_path, status)[0]
+
+
 def _values(
     node: ProcessNode, path: str, primary: str, status: JobStatus | None
 ) -> tuple[dict[str, Any], str | None]:

@@ -166,6 +166,8 @@ def make_comparison(config: Mapping[str, Any], rules: Rules) -> Comparison:
         before = chosen_b[0] if place_a is place_b else None
         runs_a = latest_passing(place_a, count, before)
         chosen_a = [one for one in place_a.sessions if one.name in {r.session for r in runs_a}]
+    if count is not None and not runs_a and any(run.done for run in runs_b):
+        return without_baseline(side_of(asked_a, ()), side_of(asked_b, chosen_b), rules)
     places = [place_a] if place_a is place_b else [place_a, place_b]
     history = runs_before(runs_a, runs_b, [run for place in places for run in place.runs])
     return compare_runs(
@@ -183,6 +185,12 @@ def make_comparison(config: Mapping[str, Any], rules: Rules) -> Comparison:
             *unfinished_notes('B', chosen_b, runs_b),
         ],
     )
+
+
+def without_baseline(a: Side, b: Side, rules: Rules) -> Comparison:
+    """Return the comparison of a first night, before which nothing was measured."""
+    note = f'no session before {b.sessions[0]} has a result: there is nothing to compare with yet'
+    return Comparison(a, b, rules, {}, (), notes=(note,))
 
 
 def sides_of(config: Mapping[str, Any]) -> tuple[str, str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 
 from kwdagger.analysis.comparing.comparison import Comparison, Failure, Side
 from kwdagger.analysis.comparing.contrast import FEWEST_STEPS
 from kwdagger.analysis.comparing.series import Observation, Rules, Series, Verdict
 from kwdagger.analysis.comparing.verdicts import compare
 from kwdagger.errors import InvalidValue, UnknownName, did_you_mean
+from kwdagger.reporting.measured import TELEMETRY
 from kwdagger.rundir.run_state import FAILED_STATES
-from kwdagger.sessions.history import TELEMETRY, WALL_SECONDS, BenchmarkRun
+from kwdagger.sessions.history import WALL_SECONDS, BenchmarkRun
 from kwdagger.sessions.subjects import labels, nearest_of, with_repeats_over
 from kwdagger.sessions.uncompared import lost_metrics, one_sided_notes
 
@@ -66,8 +68,9 @@ def compare_runs(
         for own, other in ((done_a, done_b), (done_b, done_a))
     )
     lost = tuple(lost_metrics(both, done_a, done_b, chosen))
-    if lost and not (series or failures or repaired):
-        raise InvalidValue(f'{a.asked} and {b.asked} cannot be compared: {lost[0].reason}')
+    if not (series or failures or repaired):
+        why = lost[0].reason if lost else 'there is no number to compare'
+        raise InvalidValue(f'{a.asked} and {b.asked} cannot be compared: {why}')
     verdicts = tuple(compare(series, rules))
     named = labels([*runs_a, *runs_b])
     return Comparison(
@@ -176,7 +179,7 @@ def _chosen_metrics(
     left_out: dict[str, None] = {}
     for run in runs:
         own = chosen.setdefault(run.algo_id, set())
-        for name in (*run.metrics, *run.bad):
+        for name in run.metrics:
             if asked:
                 wanted = any(fnmatch.fnmatch(name, pattern) for pattern in asked)
             else:
@@ -219,10 +222,11 @@ def _series(
 def _observations(
     metric: str, runs: Iterable[BenchmarkRun], by_host: bool
 ) -> Iterable[Observation]:
+    """Yield a value for each run: of a list its mean, as values of one process share its fate."""
     for run in runs:
         block = f'{run.block} {run.host}' if by_host else run.block
-        for value in run.metrics.get(metric, ()):
-            yield Observation(value, _session(run), block)
+        if metric in run.metrics:
+            yield Observation(fmean(run.metrics[metric]), _session(run), block)
 
 
 def _session(run: BenchmarkRun) -> str:
@@ -235,16 +239,16 @@ def _without_numbers(
     done_b: Mapping[str, list[BenchmarkRun]],
     chosen: Mapping[str, Collection[str]],
 ) -> list[Failure]:
-    found = []
+    broken: dict[tuple[str, str], list[BenchmarkRun]] = {}
     for subject in both:
         before = {name for run in done_a[subject] for name in run.metrics}
         for run in done_b[subject]:
-            found += [
-                Failure(subject, f'{name} is no finite number', run.path)
-                for name in run.bad
-                if name in before and name in chosen.get(subject, ())
-            ]
-    return found
+            for name in before & set(run.bad) & set(chosen.get(subject, ())):
+                broken.setdefault((subject, name), []).append(run)
+    return [
+        Failure(subject, f'{name} is no finite number', runs[0].path, len(runs))
+        for (subject, name), runs in broken.items()
+    ]
 
 
 def _hosts(runs: Iterable[BenchmarkRun]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.plan.identity import Identities
 from kwdagger.results.json_result import UnreadableResult
 from kwdagger.results.lineage import ParameterGroups, effective_values
-from kwdagger.results.loading import ALGO_ID_KEY, read_config
+from kwdagger.results.loading import ALGO_ID_KEY, read_config, values_left
 from kwdagger.results.record import RunRecord
 from kwdagger.results.run_loader import RunLoader
 from kwdagger.rundir.layout import RunDirectory
@@ -28,8 +28,6 @@ from kwdagger.sessions.recorded import RecordedPipelines, RecordedSession
 from kwdagger.values import Value, hash_id, relocatable, rendered
 
 WALL_SECONDS = 'wall_seconds'
-TELEMETRY = 'telemetry_'
-"""Begins the names of what is measured around a program rather than by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,9 @@ class BenchmarkRun:
         block: what else moves its values: parameters of its ancestors and external inputs.
         state: as its record says. problem: why its result cannot be used, or None.
         last_line: of a failed run's log.
-        metrics: name -> finite values; ``wall_seconds`` of the record is among them.
-        bad: metrics that hold no finite number. objectives: metric -> which way is better.
+        metrics: name -> finite values; ``wall_seconds`` of the record is among them. Of a run
+            that failed, what it reported before.
+        bad: what is no finite number where metrics are. objectives: metric -> which way is better.
         declared: the metrics that the node declares.
     """
 
@@ -197,7 +196,8 @@ def _run(
     algorithm = groups.algorithm(effective)
     own = {key[len(head) :]: item for key, item in algorithm.items() if key.startswith(head)}
     others = {key: item for key, item in algorithm.items() if not key.startswith(head)}
-    metrics, bad = _metrics(node.name, record)
+    failed = record.state in FAILED_STATES
+    metrics, bad = _metrics(node.name, values_left(node, record) if failed else record.values)
     return BenchmarkRun(
         root=root,
         session=status.session or '',
@@ -257,20 +257,22 @@ def _block(root: str, values: Mapping[str, Value]) -> str:
     return hash_id({key: rendered(relocatable(item, root)) for key, item in values.items()})
 
 
-def _metrics(node: str, record: RunRecord) -> tuple[dict[str, tuple[float, ...]], tuple[str, ...]]:
+def _metrics(
+    node: str, values: Mapping[str, Any]
+) -> tuple[dict[str, tuple[float, ...]], tuple[str, ...]]:
     """Return the finite numbers of a result by metric, and the metrics without any."""
     head = f'metrics.{node}.'
     metrics, bad = {}, []
-    for column, value in record.values.items():
+    for column, value in values.items():
         name = WALL_SECONDS if column == f'resources.{node}.{WALL_SECONDS}' else ''
         if column.startswith(head):
             name = column[len(head) :]
-        values = value if isinstance(value, list) else [value]
-        if not name or not values or not all(map(_is_number, values)):
+        items = value if isinstance(value, list) else [value]
+        if not name or any(isinstance(item, (bool, dict, list)) for item in items):
             continue
-        if all(map(_is_finite, values)):
-            metrics[name] = tuple(map(float, values))
-        else:
+        if items and all(_is_number(item) and _is_finite(item) for item in items):
+            metrics[name] = tuple(map(float, items))
+        else:  # NaN and infinity may have been written as text
             bad.append(name)
     return metrics, tuple(bad)
 

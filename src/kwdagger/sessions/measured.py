@@ -8,8 +8,8 @@ from dataclasses import replace
 from statistics import fmean
 
 from kwdagger.errors import UnknownName, did_you_mean
-from kwdagger.reporting.measured import Measurement
-from kwdagger.sessions.history import TELEMETRY, WALL_SECONDS, BenchmarkRun
+from kwdagger.reporting.measured import TELEMETRY, Measurement
+from kwdagger.sessions.history import WALL_SECONDS, BenchmarkRun
 from kwdagger.sessions.subjects import labels
 
 

@@ -11,6 +11,8 @@ from kwdagger.rundir.run_state import FAILED_STATES
 from kwdagger.sessions.history import BenchmarkRun, plan_rows, recorded_places
 from kwdagger.sessions.recorded import RecordedSession
 
+_NOT_ASKED_FOR = ('disabled', 'upstream disabled')
+
 
 def session_facts(
     root: str, sessions: Sequence[RecordedSession], wanted: Sequence[RecordedSession]
@@ -28,7 +30,7 @@ def session_facts(
 
 
 def _facts(session: RecordedSession, states: Mapping[str, int]) -> SessionFacts:
-    rows = plan_rows(session)
+    rows = [row for row in plan_rows(session) if row.get('reason') not in _NOT_ASKED_FOR]
     record = session.record
     return SessionFacts(
         session.name,

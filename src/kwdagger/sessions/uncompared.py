@@ -32,11 +32,16 @@ def one_sided_notes(
     done_a: Mapping[str, Sequence[BenchmarkRun]],
     done_b: Mapping[str, Sequence[BenchmarkRun]],
 ) -> Iterable[str]:
-    """Yield a line for each benchmark of which one side has inputs that the other has not."""
+    """Yield lines on inputs that one side alone has, and on metrics that B alone has."""
     for subject in subjects:
+        label = labels.get(subject, subject)
         a, b = ({run.block for run in runs[subject]} for runs in (done_a, done_b))
         if a & b and a ^ b:
             yield (
-                f'{labels.get(subject, subject)}: {len(a ^ b)} of {len(a | b)} inputs were '
-                'measured on one side only, and are left out'
+                f'{label}: {len(a ^ b)} of {len(a | b)} inputs were measured on one side only, '
+                'and are left out'
             )
+        before = {name for run in done_a[subject] for name in run.metrics}
+        for name in dict.fromkeys(name for run in done_b[subject] for name in run.metrics):
+            if name not in before:
+                yield f'{label}: A has no number for {name!r}'

@@ -12,7 +12,7 @@ from kwdagger.analysis.comparing.series import Rules
 from kwdagger.errors import InvalidValue
 from kwdagger.reporting.comparison_text import document, in_order, remark_lines
 from kwdagger.sessions.comparing import compare_runs
-from kwdagger.sessions.history import BenchmarkRun
+from kwdagger.sessions.history import BenchmarkRun, _metrics
 
 OBJECTIVES = {'time_s': 'minimize', 'score': 'maximize'}
 
@@ -39,6 +39,10 @@ def run(session, node='bench', state='passed', own=None, reason=None, bad=(), **
         bad=tuple(bad),
         objectives={name: OBJECTIVES.get(name) for name in metrics},
     )
+
+
+def repeats(session, values, node='bench'):
+    return [run(session, node, time_s=value) for value in values]
 
 
 def compared(runs_a, runs_b, history=(), **options):
@@ -112,20 +116,33 @@ def test_nothing_is_the_same_without_evidence():
     assert set(words(found).values()) == {'same'}
 
 
+def test_a_list_of_values_is_one_repeat_as_its_values_share_a_process():
+    a, b = [run('a', time_s=[1.0, 1.01, 0.99])], [run('b', time_s=[2.0, 2.01, 1.99])]
+    [verdict] = compared(a, b).verdicts
+    assert (verdict.word, verdict.runs_a, verdict.a) == ('undecided', 1, pytest.approx(1))
+
+
+@pytest.mark.parametrize('bad', ['NaN', 'n/a', None, math.nan, math.inf, [1.0, None], []])
+def test_what_is_no_finite_number_is_told_from_what_is_none_by_kind(bad):
+    metrics, odd = _metrics('n', {'metrics.n.x': bad, 'metrics.n.ok': True, 'metrics.n.y': 3})
+    assert (metrics, odd) == ({'y': (3.0,)}, ('x',))
+
+
 def test_single_nights_that_are_held_against_each_other_are_warned_of():
-    a, b = ([run(name, time_s=[1.0, 1.01, 0.99]) for name in side] for side in ('a', 'b'))
+    a, b = (repeats(name, [1.0, 1.01, 0.99]) for name in 'ab')
     note = 'how much sessions differ although nothing changed is not known'
     assert note in ' '.join(compared(a, b).notes)
-    history = [run(f'{n}', time_s=[1.0, 1.01, 0.99]) for n in range(4)]
+    history = [one for n in range(4) for one in repeats(f'{n}', [1.0, 1.01, 0.99])]
     assert note not in ' '.join(compared(a, b, history).notes)
 
 
 def test_verdicts_come_the_worst_first():
-    a = [run('a', name, time_s=[1, 1.001, 0.999]) for name in 'uvwxyz']
+    a = [one for name in 'uvwxyz' for one in repeats('a', [1, 1.001, 0.999], name)]
     levels = {'u': 1, 'v': 1.2, 'w': 3, 'x': 0.5, 'y': 0.9, 'z': 1.1}
     b = [
-        run('b', name, time_s=[level * one for one in (1, 1.001, 0.999)])
+        one
         for name, level in levels.items()
+        for one in repeats('b', [level, 1.001 * level, 0.999 * level], name)
     ]
     assert [one.subject[0] for one in in_order(compared(a, b).verdicts)] == list('wvzxyu')
 
@@ -143,7 +160,7 @@ def test_verdicts_come_the_worst_first():
     ],
 )
 def test_zeros_negatives_counts_and_values_about_zero(a, b, word):
-    found = compared([run('a', time_s=a)], [run('b', time_s=b)])
+    found = compared(repeats('a', a), repeats('b', b))
     [verdict] = found.verdicts
     assert verdict.word == word
     json.dumps(document(found), allow_nan=False)

@@ -13,7 +13,13 @@ _UPPER = 0.2
 
 
 def repeats_needed(
-    noise: float, freedom: float, margin: float, rules: Rules, tests: int, paired: bool
+    noise: float,
+    freedom: float,
+    margin: float,
+    rules: Rules,
+    tests: int,
+    paired: bool,
+    seen: float | None = None,
 ) -> int:
     """Return how many repeats on each side give the right verdict with the power asked for.
 
@@ -25,6 +31,8 @@ def repeats_needed(
     Args:
         noise: standard deviation of one repeat (of one pair's difference) on the scale, with
             `freedom` degrees of freedom. tests: how many series share `rules.alpha`.
+        seen: the least change that the interval holds, where it lies beyond the margin: then
+            enough to find that one; nobody expects the sides to be the same.
 
     Sources: J. Cohen, Statistical Power Analysis (1988), chapter 2; W. Guenther, The American
     Statistician 35 (1981) 243-244; equivalence: S.-C. Chow et al., Sample Size Calculations in
@@ -35,8 +43,8 @@ def repeats_needed(
     upper = noise * math.sqrt(freedom / chi2_quantile(_UPPER, max(freedom, 1.0)))
     found = normal_quantile(1 - rules.alpha / tests / 2), normal_quantile(rules.power)
     same = normal_quantile((1 + rules.confidence) / 2), normal_quantile((1 + rules.power) / 2)
+    aims = [(found, 2 * margin), (same, margin)] if seen is None else [(found, seen)]
     needed = max(
-        sides * (sum(z) * upper / change) ** 2 + sides * z[0] ** 2 / 4
-        for z, change in ((found, 2 * margin), (same, margin))
+        sides * (sum(z) * upper / change) ** 2 + sides * z[0] ** 2 / 4 for z, change in aims
     )
     return max(PILOT, math.ceil(needed))

@@ -76,6 +76,8 @@ class Verdict:
         repeats: for ``undecided``: how many on each side would decide; else None.
         unit: what such a repeat is: ``runs`` or ``sessions``.
         reason: one line for people.
+        likely: of ``undecided`` where the whole interval lies beyond the threshold: the verdict
+            that it would be if this were the only series, and the noise well known.
     """
 
     subject: str
@@ -97,3 +99,4 @@ class Verdict:
     repeats: int | None
     unit: str
     reason: str
+    likely: Word | None = None

@@ -102,9 +102,11 @@ def _verdict(measured: _Measured, p: float | None, tests: int, rules: Rules) -> 
     series, scale, found = measured.series, measured.scale, measured.found
     margin = scale.margin(rules.threshold)
     word = _word(series.objective, found.difference, p, measured.interval, margin, rules.alpha)
-    repeats = None
+    repeats, likely = None, None
     if word == 'undecided':
-        repeats = _repeats(found, margin, tests, rules)
+        beyond = _beyond(measured.interval, margin)
+        likely = _direction(series.objective, found.difference) if beyond else None
+        repeats = _repeats(found, margin, tests, rules, beyond)
     centers = scale.center(_numbers(series.a)), scale.center(_numbers(series.b))
     known = bool(centers[0])
     low, high = measured.interval or (None, None)
@@ -127,7 +129,16 @@ def _verdict(measured: _Measured, p: float | None, tests: int, rules: Rules) -> 
         repeats=repeats,
         unit=found.unit,
         reason=_reason(word, found, repeats, rules),
+        likely=likely,
     )
+
+
+def _beyond(interval: tuple[float, float] | None, margin: float) -> float | None:
+    """Return the least change in an interval that lies beyond the margin as a whole."""
+    low, high = interval or (0.0, 0.0)
+    if low > margin or high < -margin:
+        return min(abs(low), abs(high))
+    return None
 
 
 def _word(
@@ -142,18 +153,22 @@ def _word(
         return 'undecided'
     low, high = interval
     if p <= alpha and abs(difference) >= margin and not low <= 0 <= high:
-        if objective is None:
-            return 'changed'
-        return 'worse' if (difference > 0) == (objective == MINIMIZE) else 'better'
+        return _direction(objective, difference)
     if -margin < low and high < margin:
         return 'same'
     return 'undecided'
 
 
-def _repeats(found: Contrast, margin: float, tests: int, rules: Rules) -> int:
+def _direction(objective: str | None, difference: float) -> Word:
+    if objective is None:
+        return 'changed'
+    return 'worse' if (difference > 0) == (objective == MINIMIZE) else 'better'
+
+
+def _repeats(found: Contrast, margin: float, tests: int, rules: Rules, seen: float | None) -> int:
     if found.noise is None or not found.noise:
         return max(PILOT, found.fewest + 1)
-    needed = repeats_needed(found.noise, found.freedom, margin, rules, tests, found.paired)
+    needed = repeats_needed(found.noise, found.freedom, margin, rules, tests, found.paired, seen)
     return needed if needed > found.fewest else 2 * found.fewest
 
 
