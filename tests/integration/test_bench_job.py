@@ -13,7 +13,7 @@ import sys
 import pytest
 from bench_helper import DEADLINE_SECONDS, HELPER, SUCCEEDS, WRITES, HelperRun, running
 from live_processes import nothing_left
-from script_jobs import Job, wait_for
+from script_jobs import Job, alive, wait_for
 
 from kwdagger.bench.job.telemetry import COLUMNS
 from kwdagger.bench.job_spec import JobSpec
@@ -232,9 +232,28 @@ def test_arguments_of_no_use(tmp_path):
         assert done.stderr.count('\n') == 1
 
 
+def test_an_entry_that_ended_well_leaves_nothing_running(helper, tmp_path):
+    text = (
+        SUCCEEDS
+        + """
+    import subprocess
+    for number, apart in enumerate((False, True)):
+        child = subprocess.Popen(['sleep', '600'], start_new_session=apart)
+        open(f'pid{number}', 'w').write(str(child.pid))
+"""
+    )
+    done = helper.python(text)
+    assert done.returncode == 0
+    pids = [int((tmp_path / f'pid{number}').read_text()) for number in range(2)]
+    assert not any(map(alive, pids))
+    (warning,) = helper.record()['warnings']
+    assert all(f'{pid} (sleep 600)' in warning for pid in pids)
+
+
 STUBBORN = """\
 trap '' TERM
 (trap '' TERM; sleep 600; echo never) &
+setsid bash -c "trap '' TERM; while :; do sleep 0.2; done" &
 echo begun
 wait
 sleep 600

@@ -127,9 +127,10 @@ def _surroundings(
 def _read(folder: str, before: Mapping[str, Mark], verdict: Verdict) -> None:
     results = read_program_results(folder, before)
     verdict.params |= results.params
-    verdict.metrics |= results.metrics
-    verdict.warnings += results.warnings
+    # Its own come first, and count where telemetry has one of the same name.
+    verdict.metrics = results.metrics | verdict.metrics | results.metrics
     if verdict.success:
+        verdict.warnings += results.warnings
         for fault in results.faults:
             verdict.fail(fault)
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from kwdagger.bench.job.files import JobFiles
 from kwdagger.bench.job.proc import read_stat
+from kwdagger.bench.job.rest import end_rest, rest_text
 from kwdagger.bench.job.tee import Tee
 from kwdagger.bench.job.telemetry import Telemetry, utc_time
 from kwdagger.bench.job.verdict import TIMEOUT_EXIT_CODE, Verdict
-from kwdagger.bench.job.watch import Watch
+from kwdagger.bench.job.watch import Ended, Watch
 from kwdagger.bench.job_spec import JobSpec
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 OUTPUT_SECONDS = 2.0
 """How long output may still come once the program has ended."""
 
+_MARK = 'KWDAGGER_ENTRY'
+_REST_SECONDS = 1.0
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _LIMIT_SLACK_SECONDS = 1.0
 _GPU_FILES = ('/dev/nvidiactl', '/dev/dxg')
@@ -69,10 +72,11 @@ def _run(
     gpus: Gpus | None,
 ) -> bool:
     tee = Tee(files)
+    mark = f'{os.getpid()}-{os.urandom(8).hex()}'
     verdict.exec_started_at = utc_time(time.time())
     begun = time.monotonic()
     try:
-        pid = watch.start(command, environment, tee.outputs)
+        pid = watch.start(command, {**environment, _MARK: mark}, tee.outputs)
     except OSError as error:
         tee.begin()
         tee.finish(OUTPUT_SECONDS)
@@ -86,25 +90,45 @@ def _run(
     ended = watch.wait(pid, tick=_ticking(telemetry, gpus, files))
     assert ended is not None  # no limit was given
     verdict.exec_time_s = round(time.monotonic() - begun, 6)
-    if tee.finish(OUTPUT_SECONDS):
-        verdict.warnings.append(
-            'a process that the program started still holds its output; '
-            'what it writes from now on is lost'
-        )
-    verdict.warnings += tee.problems
+    stopped = watch.stopped_by is not None
+    verdict.warnings += _settle(spec, f'{_MARK}={mark}', ended, tee, watch)
     if telemetry:
         verdict.metrics |= telemetry.summary(
             ended.cpu_seconds, ended.max_rss_bytes, verdict.exec_time_s
         )
         verdict.metrics |= gpus.summary() if gpus else {}
     verdict.exit_code = ended.exit_code
+    watch.look()
     if watch.stopped_by is not None:
         note_stop(spec, watch, verdict)
+        if not stopped:
+            verdict.fail(f'the program had ended before, with exit code {ended.exit_code}')
     elif ended.exit_code:
         verdict.fail(f'the program ended with exit code {ended.exit_code}')
     else:
         verdict.success, verdict.state = True, 'passed'
     return True
+
+
+def _settle(spec: JobSpec, mark: str, ended: Ended, tee: Tee, watch: Watch) -> list[str]:
+    """Wait for the last output, end what the program left running; return warnings.
+
+    What an entry leaves would disturb those after it. A data setup that succeeded may leave what
+    they use.
+    """
+    if watch.stopped_by is not None:
+        end_rest(mark, watch.seconds_left(), told=True)
+    held = tee.finish(OUTPUT_SECONDS)
+    warnings = []
+    if spec.kind == 'entry' or ended.exit_code:
+        left = end_rest(mark, _REST_SECONDS)
+        warnings += [rest_text(left)] if left else []
+    elif held:
+        warnings.append(
+            'a process that the program started still holds its output; '
+            'what it writes from now on is lost'
+        )
+    return [*warnings, *tee.problems]
 
 
 def _ticking(

@@ -97,3 +97,23 @@ def kill_below(root: int, apart: Collection[int] = ()) -> None:
                 os.kill(pid, signal.SIGKILL)
         if not pids:
             return
+
+
+def processes_with(variable: str) -> list[int]:
+    """Return the processes that were started with ``NAME=value`` in their environment."""
+    wanted = variable.encode()
+    found = []
+    for name in os.listdir('/proc'):
+        if not name.isdecimal():
+            continue
+        with contextlib.suppress(OSError), open(f'/proc/{name}/environ', 'rb') as file:
+            if wanted in file.read().split(b'\0'):
+                found.append(int(name))
+    return found
+
+
+def command_line(pid: int) -> str:
+    """Return the words of a process; empty for one that is gone."""
+    with contextlib.suppress(OSError), open(f'/proc/{pid}/cmdline', 'rb') as file:
+        return file.read().replace(b'\0', b' ').decode('utf-8', 'replace').strip()
+    return ''

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kwdagger.bench.job.files import JobFiles
-from kwdagger.bench.job.proc import read_stat
+from kwdagger.bench.job.proc import processes_with, read_stat
 from kwdagger.bench.job.watch import Ended, Watch
 
 ATTEMPTS = 5
@@ -162,7 +162,7 @@ def _try_start(
 
 
 def _stop(mark: str, watch: Watch) -> None:
-    """End every process of the cluster.
+    """End every process that bears our mark: Ray's, and what its workers began.
 
     ``ray start`` ends the others in order if it alone is told to. What is left after some
     seconds is told too, then killed; at once, if we are to end ourselves.
@@ -170,7 +170,7 @@ def _stop(mark: str, watch: Watch) -> None:
     begun = time.monotonic()
     hurried = watch.stopped_by is not None
     told: set[int] = set()
-    while pids := _marked(mark):
+    while pids := processes_with(f'{_MARK}={mark}'):
         waited = time.monotonic() - begun
         late = waited >= (_HURRIED_SECONDS if hurried else _STOP_SECONDS)
         own = [pid for pid in pids if _is_our_child(pid)]
@@ -195,19 +195,6 @@ def _reap(pids: list[int]) -> None:
     for pid in pids:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
-
-
-def _marked(mark: str) -> list[int]:
-    """Return the processes whose environment bears our mark: Ray's, and what its workers began."""
-    wanted = f'{_MARK}={mark}'.encode()
-    found = []
-    for name in os.listdir('/proc'):
-        if not name.isdecimal():
-            continue
-        with contextlib.suppress(OSError), open(f'/proc/{name}/environ', 'rb') as file:
-            if wanted in file.read().split(b'\0'):
-                found.append(int(name))
-    return found
 
 
 def _free_port() -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
 import time
 
 from kwdagger.bench.job.files import JobFiles
+from kwdagger.rundir.layout import RunDirectory
 
 _CHUNK = 1 << 16
 _PARTIAL_SECONDS = 0.2
@@ -25,6 +27,20 @@ class Stream:
         self.is_open = True
 
 
+def _common_log(files: JobFiles) -> int | None:
+    """Open the common log; where our own output is the run's log already, link to that."""
+    log_path = RunDirectory(files.run_dir).log_path
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(files.both_path)
+    with contextlib.suppress(OSError):
+        log = os.stat(log_path)
+        if all(os.path.samestat(os.fstat(number), log) for number in (1, 2)):
+            os.symlink(os.path.basename(log_path), files.both_path)
+            return None
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    return os.open(files.both_path, flags, 0o666)
+
+
 class Tee:
     """Copies what the program writes until nobody can write any more.
 
@@ -35,8 +51,7 @@ class Tee:
 
     def __init__(self, files: JobFiles) -> None:
         self._streams = [Stream(files.stdout_path, 1), Stream(files.stderr_path, 2)]
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        self._both = os.open(files.both_path, flags, 0o666)
+        self._both = _common_log(files)
         self._wake_reading, self._wake_writing = os.pipe()
         self._deadline = float('inf')
         self._failed: set[int] = set()
@@ -64,7 +79,8 @@ class Tee:
             os.close(stream.reading)
             os.close(stream.log)
         for file in (self._both, self._wake_reading, self._wake_writing):
-            os.close(file)
+            if file is not None:
+                os.close(file)
         return held
 
     def _copy(self) -> None:
@@ -117,7 +133,8 @@ class Tee:
 
     def _pass_on(self, stream: Stream, text: bytes) -> None:
         if text:
-            self._write(self._both, text)
+            if self._both is not None:
+                self._write(self._both, text)
             self._write(stream.onwards, text)
 
     def _write(self, file: int, text: bytes) -> None:

@@ -41,6 +41,8 @@ class Telemetry:
             self._open()
             return min(FIRST_SECONDS, self.interval)
         found = processes_below(os.getpid(), self._apart).values()
+        if not found:  # between the program's end and our notice of it
+            return self.interval
         cpu_seconds = sum(stat.cpu_seconds for stat in found)
         rss_bytes = sum(stat.rss_bytes for stat in found)
         before, spent = self._last or (self.begun, 0.0)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from kwdagger.bench.job.proc import ancestors, kill_below, read_stat
 
-STOP_SECONDS = 6.0
+STOP_SECONDS = 5.5
 """How long a program may take to end after a stop; run scripts KILL after ten."""
 
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -116,6 +116,15 @@ class Watch:
     def pause(self, seconds: float) -> None:
         """Do nothing for so long, or until a signal comes."""
         self._listen(seconds, None)
+
+    def look(self) -> None:
+        """Take the signals that have come, without waiting."""
+        while signal.sigpending() & set(self._taken):
+            self._listen(0.0, None)
+
+    def seconds_left(self) -> float:
+        """Return how long what we started may go on after a stop."""
+        return max(0.0, self._stop_deadline - time.monotonic())
 
     def _listen(self, seconds: float, pid: int | None) -> None:
         """Take one signal, if one comes within `seconds`."""
