@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -10,7 +9,7 @@ from typing import Any
 
 import scriptconfig as scfg
 
-from kwdagger.errors import InvalidValue, MissingFile, UnknownName, did_you_mean
+from kwdagger.errors import InvalidValue, UnknownName, did_you_mean
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.reporting import accept_text
 from kwdagger.sessions.accepting import (
@@ -28,6 +27,7 @@ from kwdagger.sessions.planning import (
     recorded_plan,
 )
 from kwdagger.specs.options import OptionsConfig, as_list, joined, run_verb
+from kwdagger.specs.shared_options import existing_root, root_option, session_option
 
 
 class AcceptConfig(OptionsConfig):
@@ -40,25 +40,14 @@ class AcceptConfig(OptionsConfig):
     kwdagger accept results --node=predict
     """
 
-    root = scfg.Value(
-        './kwdagger_output',
-        type=str,
-        position=1,
-        alias=['root_dpath'],
-        help='results folder of the schedule calls',
-    )
+    root = root_option(position=1)
     params = scfg.Value(
         None,
         type=str,
         help='as in schedule; what the last session ran by default',
     )
     pipeline = scfg.Value(None, type=str, help='the pipeline, where the parameters name none')
-    session = scfg.Value(
-        None,
-        type=str,
-        alias=['session_name'],
-        help='the schedule call whose parameters are meant',
-    )
+    session = session_option('the schedule call whose parameters are meant')
     node = scfg.Value(None, type=str, help='only results of these nodes')
     dry_run = scfg.Value(False, isflag=True, help='print what would be accepted')
 
@@ -74,9 +63,7 @@ main = AcceptConfig.main
 
 def run_accept(config: Mapping[str, Any]) -> int:
     """Do what the options say; return 1 where a result could not be accepted."""
-    root = os.path.abspath(os.path.expanduser(config['root']))
-    if not os.path.isdir(root):
-        raise MissingFile(f'results folder {root!r} does not exist')
+    root = existing_root(config['root'])
     if config['params'] is not None and config['session'] is not None:
         raise InvalidValue('--session names parameters that were recorded; leave out --params')
     recorded = None if config['params'] is not None else find_session(root, config['session'])

@@ -11,6 +11,7 @@ import scriptconfig as scfg
 from kwdagger.reporting import cancel_text, plan_text
 from kwdagger.sessions.cancelling import OpenRun, OpenWork, cancel_work, find_open_work
 from kwdagger.specs.options import OptionsConfig, run_verb
+from kwdagger.specs.shared_options import root_option, session_option
 
 
 class CancelConfig(OptionsConfig):
@@ -23,19 +24,8 @@ class CancelConfig(OptionsConfig):
     kwdagger cancel results --session=nightly
     """
 
-    root = scfg.Value(
-        './kwdagger_output',
-        type=str,
-        position=1,
-        alias=['root_dpath'],
-        help='results folder of the schedule calls',
-    )
-    session = scfg.Value(
-        None,
-        type=str,
-        alias=['session_name'],
-        help='only what this session runs and has queued',
-    )
+    root = root_option(position=1)
+    session = session_option('only what this session runs and has queued')
     dry_run = scfg.Value(False, isflag=True, help='list what would be ended')
 
     @classmethod

@@ -8,7 +8,7 @@ from typing import Any
 
 import scriptconfig as scfg
 
-from kwdagger.errors import InvalidType, InvalidValue, MissingFile
+from kwdagger.errors import InvalidType, InvalidValue
 from kwdagger.plan.job import Plan
 from kwdagger.reporting import plan_text, prune_text
 from kwdagger.rundir.layout import SessionDirectory
@@ -16,6 +16,7 @@ from kwdagger.rundir.session_files import list_sessions, read_session
 from kwdagger.sessions.planning import make_plan
 from kwdagger.sessions.pruning import Pruning, find_unreached, remove_unreached
 from kwdagger.specs.options import OptionsConfig, as_list, joined, run_verb
+from kwdagger.specs.shared_options import existing_root, root_option
 from kwdagger.specs.yaml_text import load_yaml
 
 
@@ -29,13 +30,7 @@ class PruneConfig(OptionsConfig):
     kwdagger prune results --params=sweep.yaml --yes
     """
 
-    root = scfg.Value(
-        './kwdagger_output',
-        type=str,
-        position=1,
-        alias=['root_dpath'],
-        help='results folder of the schedule calls',
-    )
+    root = root_option(position=1)
     params = scfg.Value(
         None,
         type=str,
@@ -58,9 +53,7 @@ main = PruneConfig.main
 
 def run_prune(config: Mapping[str, Any]) -> int:
     """Do what the options say; return 1 where something could not be removed."""
-    root = os.path.abspath(os.path.expanduser(config['root']))
-    if not os.path.isdir(root):
-        raise MissingFile(f'results folder {root!r} does not exist')
+    root = existing_root(config['root'])
     wanted = params_list(config['params'])
     if not wanted:
         raise InvalidValue('say what is still wanted with --params: a matrix, or several')

@@ -16,6 +16,7 @@ from kwdagger.reporting import status_text
 from kwdagger.reporting.status_report import StatusReport, status_report
 from kwdagger.sessions.root_status import RootReader
 from kwdagger.specs.options import OptionsConfig, run_verb
+from kwdagger.specs.shared_options import root_option, session_option
 
 _WATCH_SECONDS = 2.0
 _SHORTEST_WATCH = 0.1
@@ -32,19 +33,8 @@ class StatusConfig(OptionsConfig):
     kwdagger status results --failed
     """
 
-    root = scfg.Value(
-        './kwdagger_output',
-        type=str,
-        position=1,
-        alias=['root_dpath'],
-        help='results folder of the schedule calls',
-    )
-    session = scfg.Value(
-        None,
-        type=str,
-        alias=['session_name'],
-        help='only the jobs of one schedule call, by its name',
-    )
+    root = root_option(position=1)
+    session = session_option('only the jobs of one schedule call, by its name')
     watch = scfg.Value(
         False,
         isflag=True,

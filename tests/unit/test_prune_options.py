@@ -6,7 +6,7 @@ import pytest
 
 from kwdagger.errors import InvalidType
 from kwdagger.prune import params_list
-from kwdagger.reporting.prune_text import bytes_text
+from kwdagger.reporting.sizes import size_text
 from kwdagger.rundir.removal import Size
 from kwdagger.sessions.pruning import Unreached, users_first
 
@@ -43,7 +43,7 @@ def test_a_number_is_no_matrix():
      (5_500_000_000, '5.5 GB')],
 )  # fmt: skip
 def test_bytes_for_people(count, text):
-    assert bytes_text(count) == text
+    assert size_text(count) == text
 
 
 def test_users_come_before_what_they_used():

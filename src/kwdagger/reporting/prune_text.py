@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from kwdagger.reporting.plan_text import print_table, print_text, warn_text
+from kwdagger.reporting.sizes import size_text
 
 _SHOWN = 20
-_UNITS = ('B', 'kB', 'MB', 'GB', 'TB', 'PB')
 
 
 class SizeLike(Protocol):
@@ -32,14 +32,6 @@ class UnreachedLike(Protocol):
     def size(self) -> SizeLike: ...
 
 
-def bytes_text(count: int) -> str:
-    """Return a number of bytes for people, in powers of a thousand."""
-    size, unit = float(count), 0
-    while size >= 999.5 and unit < len(_UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    return f'{count} B' if unit == 0 else f'{size:.3g} {_UNITS[unit]}'
-
-
 def runs_text(count: int) -> str:
     """Return a number of runs, in words."""
     return '1 run' if count == 1 else f'{count} runs'
@@ -57,7 +49,7 @@ def print_found(runs: Sequence[UnreachedLike], root: str, everything: bool) -> N
     table = [['node', 'runs', 'files', 'size']]
     for name, members in nodes.items():
         files = sum(run.size.files for run in members)
-        size = bytes_text(sum(run.size.bytes for run in members))
+        size = size_text(sum(run.size.bytes for run in members))
         table.append([name, str(len(members)), str(files), size])
     if runs:
         print_table(table)
@@ -85,7 +77,7 @@ def print_leftovers(paths: Sequence[str]) -> None:
 
 def print_removed(runs: Sequence[UnreachedLike], leftovers: int, stays: Mapping[str, str]) -> None:
     """Print what was removed, and on stderr what stays after all."""
-    size = bytes_text(sum(run.size.bytes for run in runs))
+    size = size_text(sum(run.size.bytes for run in runs))
     print_text(
         f'removed {runs_text(len(runs))}: {sum(run.size.files for run in runs)} files, {size}'
     )

@@ -34,6 +34,22 @@ class TextColumn:
     whole: Sequence[str] = ()
 
 
+def aligned(rows: Sequence[Sequence[str]], left: int | None = None) -> list[str]:
+    """Return lines in which the cells of rows stand in columns.
+
+    Args:
+        left: how many columns begin at the left, the others end at the right; all by default.
+    """
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    signs = ['<' if left is None or place < left else '>' for place in range(len(widths))]
+    return [
+        '  '.join(
+            f'{cell:{sign}{width}}' for cell, sign, width in zip(row, signs, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
 def print_columns(columns: Sequence[TextColumn]) -> None:
     """Print a table of columns, and below it what was cut in it in full."""
     width = shutil.get_terminal_size((80, 24)).columns

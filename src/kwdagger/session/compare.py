@@ -26,6 +26,7 @@ from kwdagger.sessions.recorded import (
 )
 from kwdagger.sessions.session_facts import commit_of, unfinished_notes
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
+from kwdagger.specs.shared_options import root_option
 
 FAIL_ON = ('worse', 'undecided', 'changed', 'missing')
 """What can make the exit code 1; ``missing``: measured in A, but not in B."""
@@ -47,12 +48,7 @@ class SessionCompareConfig(OptionsConfig):
         None, type=str, position=1, help='the baseline: session names, latest or last-5-passing'
     )
     b = scfg.Value(None, type=str, position=2, help='what is held against it; latest by default')
-    root = scfg.Value(
-        './kwdagger_output',
-        type=str,
-        alias=['root_dpath'],
-        help='results folder of the schedule calls',
-    )
+    root = root_option()
     root_b = scfg.Value(None, type=str, help='results folder of B, where it is another one')
     baseline = scfg.Value(
         None, type=str, help=f'the baseline, in the place of A; {_BASELINE} by default'

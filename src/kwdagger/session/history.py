@@ -13,6 +13,7 @@ from kwdagger.sessions.history import read_history
 from kwdagger.sessions.measured import matching, measurements
 from kwdagger.sessions.recorded import recorded_sessions
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
+from kwdagger.specs.shared_options import root_option
 
 
 class SessionHistoryConfig(OptionsConfig):
@@ -28,12 +29,7 @@ class SessionHistoryConfig(OptionsConfig):
     benchmark = scfg.Value(
         None, type=str, position=1, help='node or algo id, or a pattern; all by default'
     )
-    root = scfg.Value(
-        './kwdagger_output',
-        type=str,
-        alias=['root_dpath'],
-        help='results folder of the schedule calls',
-    )
+    root = root_option()
     metric = scfg.Value(None, type=str, help='metrics to show, names or patterns')
     json = scfg.Value(False, isflag=True, help='print one JSON document')
 

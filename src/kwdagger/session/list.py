@@ -13,6 +13,7 @@ from kwdagger.reporting.session_text import print_json, print_sessions
 from kwdagger.sessions.recorded import recorded_sessions
 from kwdagger.sessions.session_facts import session_facts
 from kwdagger.specs.options import OptionsConfig, run_verb
+from kwdagger.specs.shared_options import root_option
 
 
 class SessionListConfig(OptionsConfig):
@@ -25,13 +26,7 @@ class SessionListConfig(OptionsConfig):
     kwdagger session list nightly --last=0 --json
     """
 
-    root = scfg.Value(
-        './kwdagger_output',
-        type=str,
-        position=1,
-        alias=['root_dpath'],
-        help='results folder of the schedule calls',
-    )
+    root = root_option(position=1)
     last = scfg.Value(20, type=int, help='how many, the latest; 0 for all')
     json = scfg.Value(False, isflag=True, help='print one JSON document')
 

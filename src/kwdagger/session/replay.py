@@ -18,6 +18,7 @@ from kwdagger.sinks.dispatch import replay_command, report_on, tell_now
 from kwdagger.sinks.registry import check_sink
 from kwdagger.sinks.specs import SinkSpec, read_specs, sink_specs, write_specs
 from kwdagger.specs.options import OptionsConfig, run_verb
+from kwdagger.specs.shared_options import root_option, session_option
 
 
 class ReplayConfig(OptionsConfig):
@@ -30,19 +31,8 @@ class ReplayConfig(OptionsConfig):
     kwdagger session replay monday --root=nightly --sink=mlflow
     """
 
-    session = scfg.Value(
-        None,
-        type=str,
-        position=1,
-        alias=['session_name', 'name'],
-        help='its name; the latest by default',
-    )
-    root = scfg.Value(
-        './kwdagger_output',
-        type=str,
-        alias=['root_dpath'],
-        help='results folder of the schedule calls',
-    )
+    session = session_option('its name; the latest by default', position=1)
+    root = root_option()
     sink = scfg.Value(
         None, type=str, help='only these, with commas; also ones that the session did not have'
     )

@@ -15,6 +15,7 @@ from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.rundir.session_files import config_paths, read_session
 from kwdagger.sessions.planning import as_in_session, find_session
 from kwdagger.specs.options import OptionsConfig, run_verb
+from kwdagger.specs.shared_options import root_option, session_option
 
 
 class ResumeConfig(OptionsConfig):
@@ -27,19 +28,8 @@ class ResumeConfig(OptionsConfig):
     kwdagger session resume monday --root=nightly
     """
 
-    session = scfg.Value(
-        None,
-        type=str,
-        position=1,
-        alias=['session_name', 'name'],
-        help='its name; the latest by default',
-    )
-    root = scfg.Value(
-        './kwdagger_output',
-        type=str,
-        alias=['root_dpath'],
-        help='results folder of the schedule calls',
-    )
+    session = session_option('its name; the latest by default', position=1)
+    root = root_option()
     pipeline = scfg.Value(None, type=str, help='where the session could not record its own')
     sink = scfg.Value(None, type=str, help='where results are told; as in the session by default')
     backend = scfg.Value(

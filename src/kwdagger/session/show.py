@@ -14,6 +14,7 @@ from kwdagger.sessions.measured import measurements
 from kwdagger.sessions.recorded import LATEST, chosen_sessions, recorded_sessions
 from kwdagger.sessions.session_facts import session_facts
 from kwdagger.specs.options import OptionsConfig, run_verb
+from kwdagger.specs.shared_options import root_option, session_option
 
 
 class SessionShowConfig(OptionsConfig):
@@ -26,19 +27,8 @@ class SessionShowConfig(OptionsConfig):
     kwdagger session show monday --root=nightly
     """
 
-    session = scfg.Value(
-        LATEST,
-        type=str,
-        position=1,
-        alias=['session_name', 'name'],
-        help='its name, a pattern, latest or previous',
-    )
-    root = scfg.Value(
-        './kwdagger_output',
-        type=str,
-        alias=['root_dpath'],
-        help='results folder of the schedule calls',
-    )
+    session = session_option('its name, a pattern, latest or previous', LATEST, position=1)
+    root = root_option()
     json = scfg.Value(False, isflag=True, help='print one JSON document')
 
     @classmethod

@@ -6,6 +6,7 @@ import os
 
 from kwdagger.plan.job import Plan
 from kwdagger.plan.manifest import Surroundings
+from kwdagger.rundir.files import replace_file
 from kwdagger.rundir.pack import render_export
 from kwdagger.sessions.handout import Survey, hand_out
 
@@ -14,9 +15,5 @@ def export_script(plan: Plan, survey: Survey, around: Surroundings, path: str) -
     """Write the run directories and the script; return how many jobs it runs."""
     entries = hand_out(plan, survey, around, None, 'export')
     text = render_export([(entry.name, entry.rundir) for entry in entries])
-    temporary = f'{path}.tmp'
-    with open(temporary, 'w', encoding='utf-8') as file:
-        file.write(text)
-    os.chmod(temporary, 0o755)
-    os.replace(temporary, path)
+    replace_file(path, text, os.getpid(), mode=0o777)
     return len(entries)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from kwdagger.reporting.sizes import size_text
 from kwdagger.sinks.payload import plain_json, result_payload
 from kwdagger.sinks.protocol import JobResult, Progress, SessionFacts
 
@@ -15,7 +16,6 @@ _HEADER_LENGTH = 140
 _CELL_LENGTH = 300
 _MOST_ROWS = 99
 _MOST_LINES = 20
-_UNITS = ('B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB')
 _SIGNS = {
     'running': ':hourglass_flowing_sand:',
     'passed': ':white_check_mark:',
@@ -105,7 +105,7 @@ def readable(name: str, value: Any) -> str:
         if name.endswith('_s'):
             return duration(value)
         if name.endswith('_bytes'):
-            return size(value)
+            return size_text(value, binary=True)
         return str(value) if isinstance(value, int) else f'{value:.6g}'
     text = value if isinstance(value, str) else json.dumps(plain_json(value), ensure_ascii=False)
     return text if text.strip() else '(empty)'
@@ -123,18 +123,6 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f'{sign}{hours}h {minutes}m {rest}s' if hours else f'{sign}{minutes}m {rest}s'
-
-
-def size(count: float) -> str:
-    """Return bytes in binary units.
-
-    >>> size(512), size(1536), size(3 * 2**30)
-    ('512 B', '1.5 KiB', '3 GiB')
-    """
-    unit = 0
-    while abs(count) >= 1024 and unit < len(_UNITS) - 1:
-        count, unit = count / 1024, unit + 1
-    return f'{count:.4g} {_UNITS[unit]}'
 
 
 def _rows(result: JobResult, names: Sequence[str] | None) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from kwdagger.bench.job.files import JobFiles
+from kwdagger.rundir.files import replace_file
 
 TIMEOUT_EXIT_CODE = 124
 _TRACEBACK = 'Traceback (most recent call last):'
@@ -77,10 +78,7 @@ class Verdict:
         record = self.record()
         for path, indent in ((files.results_line_path, None), (files.results_path, 2)):
             text = json.dumps(record, ensure_ascii=False, indent=indent, allow_nan=False)
-            temporary = f'{path}.tmp'
-            with open(temporary, 'w', encoding='utf-8', errors='surrogateescape') as file:
-                file.write(text + '\n')
-            os.rename(temporary, path)
+            replace_file(path, f'{text}\n', os.getpid())
 
 
 def plain(value: Any) -> Any:

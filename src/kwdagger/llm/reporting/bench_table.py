@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kwdagger.reporting.table_text import aligned
+
 _COLUMNS = (
     # title, figure, digits; times in seconds
     ('TTFT', 'ttft_mean', 3),
@@ -50,18 +52,10 @@ def bench_table(rows: Sequence[BenchRow]) -> str:
     for row in rows:
         cells = [_cell(row, name, digits) for _, name, digits in columns]
         lines.append([row.model, row.load, f'{row.answered}/{row.asked}', *cells])
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    shown = [
-        '  '.join(
-            f'{cell:<{width}}' if place < 2 else f'{cell:>{width}}'
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
     spread = any(width is not None for row in rows for width in row.half_widths.values())
     few = any(_is_p95_of_few(row, name) for row in rows for _, name, _ in _COLUMNS)
     ranges = '; ± is the 95 % interval of the mean over runs' if spread else ''
-    return '\n'.join([*shown, f'{_NOTE}{_FEW if few else ""}{ranges}']) + '\n'
+    return '\n'.join([*aligned(lines, left=2), f'{_NOTE}{_FEW if few else ""}{ranges}']) + '\n'
 
 
 def _shown(row: BenchRow, name: str) -> float | None:

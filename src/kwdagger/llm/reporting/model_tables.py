@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kwdagger.llm.engine.model_entries import ModelEntry
+from kwdagger.reporting.sizes import size_text
+from kwdagger.reporting.table_text import aligned
 
 _DISK_COLUMNS = ('MODEL', 'PARAMETERS', 'QUANTIZATION', 'SIZE', 'MODIFIED', 'DIGEST')
 _MEMORY_COLUMNS = ('MODEL', 'SIZE', 'IN GPU', 'CONTEXT', 'UNTIL')
@@ -42,29 +44,10 @@ def memory_table(entries: Sequence[ModelEntry]) -> str:
     return _table('In memory', _MEMORY_COLUMNS, rows)
 
 
-def size_text(size_bytes: float) -> str:
-    """Return a number of bytes as people read it.
-
-    >>> size_text(3_338_801_804)
-    '3.3 GB'
-    """
-    for unit in ('B', 'kB', 'MB', 'GB'):
-        if size_bytes < 1000:
-            return f'{size_bytes:.0f} {unit}' if unit == 'B' else f'{size_bytes:.1f} {unit}'
-        size_bytes /= 1000
-    return f'{size_bytes:.1f} TB'
-
-
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return f'{title}: no model\n'
-    lines = [columns, *rows]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
-    shown = (
-        '  '.join(f'{cell:<{width}}' for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-    return f'{title}:\n' + ''.join(f'{line}\n' for line in shown)
+    return '\n'.join([f'{title}:', *aligned([columns, *rows]), ''])
 
 
 def _size(size_bytes: int | None) -> str:

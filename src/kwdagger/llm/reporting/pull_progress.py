@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kwdagger.llm.engine.ollama_api import PullStatus
-from kwdagger.llm.reporting.model_tables import size_text
+from kwdagger.reporting.sizes import size_text
 
 _STEP_PERCENT = 10
 

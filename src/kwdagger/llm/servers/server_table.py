@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kwdagger.llm.servers.health import ServerHealth
+from kwdagger.reporting.table_text import aligned
 
 _COLUMNS = ('SERVER', 'GPU', 'PROCESS', 'STATE', 'SINCE', 'MODELS IN MEMORY', 'LOG')
 
@@ -13,13 +14,7 @@ def server_table(found: Sequence[ServerHealth]) -> str:
     """Return one line a server, newline at its end."""
     if not found:
         return 'no servers of ours\n'
-    lines = [_COLUMNS, *map(_row, found)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(_COLUMNS))]
-    return ''.join(
-        '  '.join(f'{cell:<{width}}' for cell, width in zip(line, widths, strict=True)).rstrip()
-        + '\n'
-        for line in lines
-    )
+    return '\n'.join([*aligned([_COLUMNS, *map(_row, found)]), ''])
 
 
 def _row(server: ServerHealth) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ def test_one_line_for_each_tenth():
         progress(PullStatus('pulling 0a1b', '0a1b', 2_000_000_000, done * 1_000_000))
     progress(PullStatus('success'))
     assert lines[0] == 'pulling manifest'
-    assert lines[1] == 'pulling 0a1b: 0 % of 2.0 GB'
-    assert lines[2] == 'pulling 0a1b: 10 % of 2.0 GB'
-    assert lines[-2:] == ['pulling 0a1b: 100 % of 2.0 GB', 'success']
+    assert lines[1] == 'pulling 0a1b: 0 % of 2 GB'
+    assert lines[2] == 'pulling 0a1b: 10 % of 2 GB'
+    assert lines[-2:] == ['pulling 0a1b: 100 % of 2 GB', 'success']
     assert len(lines) == 13
