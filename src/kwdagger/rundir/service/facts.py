@@ -11,8 +11,6 @@ import subprocess
 import time
 from typing import Any
 
-from kwdagger.rundir.files import replace_file
-
 PACE_SECONDS = 0.02
 _PLACE = re.compile(r'(?<!\$)\{(url|port|dir)\}')
 
@@ -113,7 +111,11 @@ def read(folder: str) -> dict[str, Any]:
 
 def replace(path: str, record: dict[str, Any]) -> None:
     """Write a file and rename it into place."""
-    replace_file(path, json.dumps(record, indent=2, ensure_ascii=False) + '\n', os.getpid())
+    temporary = f'{path}.{os.getpid()}.tmp'
+    with open(temporary, 'w', encoding='utf-8') as file:
+        json.dump(record, file, indent=2, ensure_ascii=False)
+        file.write('\n')
+    os.replace(temporary, path)
 
 
 def now() -> str:
