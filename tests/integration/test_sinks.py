@@ -186,6 +186,17 @@ def test_a_sink_that_hangs_or_dies_neither_holds_up_a_run_nor_others(work):
     assert stored('hanging') == stored('dying') == stored('good')
 
 
+def test_what_a_sink_left_for_the_end_of_its_process_does_not_hold_that_up():
+    program = (
+        'import atexit, threading, time\n'
+        'from kwdagger.sinks.courier import leave\n'
+        'atexit.register(time.sleep, 1000)\n'
+        'threading.Thread(target=time.sleep, args=[1000]).start()\n'
+        'leave(3, seconds=0.1)\n'
+    )
+    assert subprocess.run([sys.executable, '-c', program], timeout=120, check=False).returncode == 3
+
+
 def test_one_event_that_cannot_be_stored_holds_up_no_other(work):
     params = PIPELINE.replace('[1, 2, 3]', '2').replace('matrix', '  edges: []\nmatrix')
     params = params.replace(

@@ -10,6 +10,7 @@ import fcntl
 import os
 import select
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from kwdagger.sinks.specs import SinkSpec, read_specs
 POLL_SECONDS = 0.5
 OVER, LEFT, GONE = 'over', 'left', 'gone'
 _READ_BYTES = 64
+_EXIT_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -115,6 +117,17 @@ class _Lock:
         return True
 
 
+def leave(code: int, seconds: float = _EXIT_SECONDS) -> None:
+    """End this process within some seconds, whatever a sink left running or registered for the end.
+
+    What the sink took is saved by then; a schedule call waits for the process to end.
+    """
+    timer = threading.Timer(seconds, os._exit, [code])
+    timer.daemon = True  # runs on while other threads are waited for, and hooks are called
+    timer.start()
+    raise SystemExit(code)
+
+
 def main() -> None:
     """Serve the sink named on the command line; exit code 1 if it did not take everything."""
     parser = argparse.ArgumentParser(prog='kwdagger.sinks.courier')
@@ -131,7 +144,7 @@ def main() -> None:
         whole = follow(session, spec, control)
     else:
         whole = catch_up(session, spec)
-    raise SystemExit(0 if whole else 1)
+    leave(0 if whole else 1)
 
 
 if __name__ == '__main__':

@@ -97,7 +97,7 @@ class WandbSink:
     ) -> Iterator[Any]:
         """Begin a run, or go on with it; errors are told apart by whether they pass."""
         import wandb
-        from wandb.errors import AuthenticationError, CommError, UsageError
+        from wandb.errors import AuthenticationError, Error, UsageError, WandbCoreNotAvailableError
 
         run: Any = None
         mode: Any = self._mode
@@ -118,9 +118,9 @@ class WandbSink:
                 settings=_quiet_settings(),
             )
             yield run
-        except (UsageError, AuthenticationError) as error:
+        except (UsageError, AuthenticationError, WandbCoreNotAvailableError) as error:
             raise InvalidValue(f'Weights & Biases: {error}'.partition('\n')[0]) from error
-        except CommError as error:
+        except Error as error:  # no word from a server, or from W&B's own process beside this one
             raise RetryLater(f'Weights & Biases: {error}'.partition('\n')[0]) from error
         except BaseException:
             if run is not None:
