@@ -52,7 +52,7 @@ def with_lists(argv: Any) -> Any:
 
 def files_of(option: str | None) -> list[str]:
     """Return the files that ``--config`` or ``--matrix`` names."""
-    if option is None:
+    if not option:
         return []
     return as_list(option) if option.startswith('[') else [option]
 
@@ -77,6 +77,9 @@ def read_config(options: Mapping[str, Any], in_container: bool | None = None) ->
     if options['results_dir'] is not None:
         loaded.mapping['results_dir'] = options['results_dir']
         _without_paths_of_results(loaded.mapping)
+        elsewhere = ('results_dir', 'results_path', 'paths')
+        kept = {path: names for path, names in loaded.unset.items() if path[0] not in elsewhere}
+        loaded = replace(loaded, unset=kept)
     datasets = _datasets(options['datasets'])
     config = read_bench(
         loaded,

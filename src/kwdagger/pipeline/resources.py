@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -190,7 +191,7 @@ def duration_seconds(value: Any, what: str) -> float | None:
         return None
     seconds = None
     if _is_number(value):
-        seconds = float(value)
+        seconds = value if isinstance(value, float) else float(min(value, sys.maxsize))
     elif isinstance(value, str):
         seconds = _parsed_duration(value.strip())
     if seconds is None:

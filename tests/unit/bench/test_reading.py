@@ -112,6 +112,11 @@ def test_sinks_of_the_first_generation_wait_to_be_chosen() -> None:
         ("results_dir: '{nope}/r'", "results_dir: unknown placeholder '{nope}'"),
         ("results_dir: ' '", 'results_dir is empty in one.yaml line 1'),
         ('results_dir: "/r\\0"', 'results_dir has a NUL byte'),
+        ('results_dir: ${NOT_SET}/r', "names the environment variable 'NOT_SET', which is not set"),
+        (
+            "paths: [{name: results_path, host_path: '${NOT_SET}/r'}]",
+            "variable 'NOT_SET', which is",
+        ),
         ('results_dir: /etc/passwd/r', '/etc/passwd is a file in one.yaml line 1'),
         ('results_dir: /r\nartifacts_dir: /etc/passwd', "artifacts_dir '/etc/passwd' cannot be a"),
         ("paths: [{name: a, host_path: '{b}'}, {name: b, host_path: '{a}'}]", 'stands for itself'),
@@ -127,6 +132,7 @@ def test_sinks_of_the_first_generation_wait_to_be_chosen() -> None:
             (f'results_dir: /r\nentries: [{{name: a, script: /bin/true, {more}}}]', problem)
             for more, problem in [
                 ("enabled: 'no'", "enabled is true or false, got 'no'"),
+                (f'timeout_s: {"9" * 400}, args: "{{x}}"', "unknown placeholder '{x}'"),
                 ('gpus: 1.5', 'gpus is a whole number'),
                 ('gpus: .inf', 'gpus is a number from 0 on, got inf'),
                 ('ray: {num_cpus: 1.5}', 'num_cpus is a whole number'),
@@ -159,6 +165,19 @@ def test_what_is_wrong_is_one_line_with_its_place(text: str, problem: str) -> No
     problems = read(text).problems
     assert any(problem in line for line in problems), problems
     assert all('\n' not in line for line in problems)
+
+
+def test_a_limit_above_the_ceiling_is_called_what_it_is() -> None:
+    text = 'results_dir: /r\nmax_timeout_s: 100\n' + ENTRY
+    assert read(text).problems == (
+        "entry 'a': default_timeout_s 7200 is above max_timeout_s 100 in one.yaml line 3",
+    )
+    own = 'entries: [{name: a, timeout_s: %s}]'
+    assert read(text, own % 101).problems == (
+        "entry 'a': timeout_s 101 is above max_timeout_s 100 in more0.yaml line 1",
+    )
+    (wrong,) = read(text, own % 'soon').problems
+    assert "timeout_s is a number of seconds or text such as '1h30m', got 'soon'" in wrong
 
 
 def test_entries_that_are_held_against_each_other_in_a_circle() -> None:

@@ -249,12 +249,14 @@ def _impossible(words: Sequence[str]) -> Iterator[str]:
 
 
 def _timeout(fields: Fields, defaults: Defaults) -> float:
-    seconds = fields.seconds('timeout_s', None)
-    key = 'timeout_s' if seconds is not None else 'name'
-    seconds = defaults.timeout_s if seconds is None else seconds
+    own = fields.seconds('timeout_s', None)
+    if own is None and fields.values.get('timeout_s') is not None:
+        return defaults.timeout_s  # it is wrong, and that is noted
+    seconds, key = (defaults.timeout_s, 'default_timeout_s') if own is None else (own, 'timeout_s')
     if defaults.max_timeout_s is not None and seconds > defaults.max_timeout_s:
         fields.problem(
-            f'timeout_s {seconds:g} is above max_timeout_s {defaults.max_timeout_s:g}', key
+            f'{key} {seconds:g} is above max_timeout_s {defaults.max_timeout_s:g}',
+            'name' if own is None else key,
         )
     return seconds
 

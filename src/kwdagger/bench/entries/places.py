@@ -16,7 +16,8 @@ from kwdagger.specs.configs.loading import LoadedConfig
 from kwdagger.specs.named_paths import NamedPath
 from kwdagger.specs.placeholders import Placeholders, is_placeholder_name
 
-OLD_PATHS = ('results_path', 'datasets_path', 'model_weights_path')
+_RESULTS_PATH = 'results_path'
+OLD_PATHS = (_RESULTS_PATH, 'datasets_path', 'model_weights_path')
 """Keys at the top that were once what items of ``paths`` are now."""
 
 REPOSITORY = 'curator_repo_dir'
@@ -37,6 +38,8 @@ def named_paths(top: Fields) -> list[NamedPath]:
                 'its name stands in braces: letters, digits, dots, hyphens and underscores',
                 'name',
             )
+        if name == _RESULTS_PATH:
+            _check_variables(fields, 'host_path')
         paths.append(NamedPath(name, host, fields.text('container_path')))
     check_unique(top.findings, 'paths', [path.name for path in paths])
     for name in OLD_PATHS:
@@ -54,6 +57,12 @@ def named_paths(top: Fields) -> list[NamedPath]:
         folder = _repository(top.findings.config.tree.source)
         paths.append(NamedPath(REPOSITORY, folder, folder))
     return _without_names(top, paths)
+
+
+def _check_variables(fields: Fields, key: str) -> None:
+    """Note variables that are not set in the path of a folder that is written to."""
+    for variable in fields.findings.config.unset.get((*fields.path, key), ()):
+        fields.problem(f'{key} names the environment variable {variable!r}, which is not set', key)
 
 
 def _without_names(top: Fields, paths: list[NamedPath]) -> list[NamedPath]:
@@ -88,24 +97,25 @@ def results_folder(
     """Return which key names the results folder, and that folder, absolute."""
     named = {path.name: path for path in paths}
     given = top.text('results_dir')
-    if given is not None and 'results_path' in named:
+    if given is not None and _RESULTS_PATH in named:
         top.problem(
             "'results_dir' and the path 'results_path' say the same; keep one", 'results_dir'
         )
-    if given is None and 'results_path' not in named:
+    if given is None and _RESULTS_PATH not in named:
         if top.values.get('results_dir') is None:
             top.problem("no results_dir (or a path named 'results_path') says where results go")
         given = 'results'
     if given is not None:
         return 'results_dir', folder_of(top, 'results_dir', given, known) or ''
-    path = named['results_path'].here(in_container)
-    return 'results_path', folder_of(top, 'results_path', path, known) or ''
+    path = named[_RESULTS_PATH].here(in_container)
+    return _RESULTS_PATH, folder_of(top, _RESULTS_PATH, path, known) or ''
 
 
 def folder_of(top: Fields, key: str, given: str | None, known: Placeholders) -> str | None:
     """Return a folder, absolute; it need not be there, but no file may be in its place."""
     if given is None:
         return None
+    _check_variables(top, key)
     try:
         folder = os.path.abspath(os.path.expanduser(known.resolved(given)))
     except UserError as error:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from kwdagger.specs.configs.located import Located
+from kwdagger.specs.configs.located import Located, Step
 
 VARIABLE = re.compile(r'(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}')
 """``${NAME}``, or ``$${NAME}`` for these characters themselves."""
@@ -51,18 +51,30 @@ def replaced_variables(text: str, environ: Mapping[str, str]) -> str:
 def unset_variables(tree: Located, environ: Mapping[str, str]) -> list[tuple[str, Located]]:
     """Return each variable that is unset or empty, once, and the text that asks for it."""
     missing: dict[str, Located] = {}
-    for name, part in _variables(tree):
+    for _, name, part in _variables(tree):
         if not environ.get(name):
             missing.setdefault(name, part)
     return list(missing.items())
 
 
-def _variables(tree: Located) -> Iterator[tuple[str, Located]]:
+def unset_by_path(tree: Located, environ: Mapping[str, str]) -> dict[tuple[Step, ...], list[str]]:
+    """Return path of a text -> its variables that are unset or empty, where there are any."""
+    missing: dict[tuple[Step, ...], list[str]] = {}
+    for path, name, _ in _variables(tree):
+        if not environ.get(name):
+            missing.setdefault(path, []).append(name)
+    return missing
+
+
+def _variables(
+    tree: Located, path: tuple[Step, ...] = ()
+) -> Iterator[tuple[tuple[Step, ...], str, Located]]:
     content = tree.content
     if isinstance(content, (dict, list)):
-        for part in content.values() if isinstance(content, dict) else content:
-            yield from _variables(part)
+        parts = content.items() if isinstance(content, dict) else enumerate(content)
+        for step, part in parts:
+            yield from _variables(part, (*path, step))
     elif isinstance(content, str):
         for match in VARIABLE.finditer(content):
             if not match[1]:
-                yield match[2], tree
+                yield path, match[2], tree

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 from kwdagger.errors import InvalidType, InvalidValue
 from kwdagger.specs.configs.disabled import is_disabled, without_disabled
-from kwdagger.specs.configs.environment import unset_variables, with_environment
+from kwdagger.specs.configs.environment import (
+    unset_by_path,
+    unset_variables,
+    with_environment,
+)
 from kwdagger.specs.configs.located import Document, Located, Step, found, located_documents
 from kwdagger.specs.configs.merging import merged
 from kwdagger.specs.text_files import read_text_file
@@ -26,12 +30,14 @@ class LoadedConfig:
         mapping: the same as plain values.
         warnings: what is odd about it, one line each.
         anchor_keys: top-level keys that hold an anchor, and may have any name.
+        unset: path of a text -> the variables in it that are unset or empty.
     """
 
     tree: Located
     mapping: dict[Any, Value]
     warnings: tuple[str, ...] = ()
     anchor_keys: frozenset[Any] = frozenset()
+    unset: Mapping[tuple[Step, ...], Sequence[str]] = field(default_factory=dict)
 
     def line_of(self, path: Sequence[Step]) -> str:
         """Return ``" in file.yaml line 7"`` for the part that `path` leads to, else nothing."""
@@ -86,11 +92,13 @@ def merge_texts(
     documents = [part for text, source in texts for part in located_documents(text, source)]
     tree = without_disabled(merged_documents(documents))
     warnings: tuple[str, ...] = ()
+    unset: dict[tuple[Step, ...], list[str]] = {}
     if environ is not None:
         warnings = _missing_variables(tree, environ, strict_env)
+        unset = unset_by_path(tree, environ)
         tree = with_environment(tree, environ, lambda key: key in deferred)
     anchors = frozenset(key for document in documents for key in document.anchor_keys)
-    return LoadedConfig(tree, tree.plain(), warnings, anchors)
+    return LoadedConfig(tree, tree.plain(), warnings, anchors, unset)
 
 
 def merged_documents(documents: Sequence[Document]) -> Located:
