@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import os
@@ -55,7 +56,11 @@ FAILURES = {
         SUCCEEDS + "    write('metrics.json', [1])\n",
         'metrics.json is no mapping but a list',
     ),
-    'exit code': (SUCCEEDS + '    sys.exit(3)\n', 'the program ended with exit code 3'),
+    'a metric that is no number': (
+        SUCCEEDS + "    write('metrics.json', {'loss': float('nan'), 'speed': 2})\n",
+        "metric 'loss' is nan, not a finite number",
+    ),
+    'exit code': (SUCCEEDS + '    sys.exit(3)\n', 'exit code 3'),
     'killed': (SUCCEEDS + '    os.kill(os.getpid(), 9)\n', 'exit code 137'),
 }
 
@@ -69,6 +74,55 @@ def test_a_failure_has_a_reason(helper, case):
     assert (record['success'], record['state']) == (False, 'failed')
     assert reason in record['error']
     assert f'sort: {record["error"]}' in done.stderr
+
+
+def test_a_program_starts_with_the_settings_that_it_runs_under(helper, tmp_path):
+    text = "    print(json.load(open(f'{results}/params.json')))\n" + WRITES
+    text += "    write('metrics.json', {'n': 1})\n"
+    ray = tmp_path / 'ray'
+    ray.write_text('#!/bin/sh\necho Ray runtime started\nexec sleep 600\n')
+    ray.chmod(0o755)
+    helper(
+        [sys.executable, helper.script(text)],
+        {'PATH': f'{tmp_path}:{os.environ["PATH"]}'},
+        params={'n': 1},
+        timeout_s=60,
+        ray={'num_cpus': 2, 'object_store_size': 'default'},
+    )
+    told = (tmp_path / 'logs' / 'stdout.log').read_text()
+    assert ast.literal_eval(told) == {
+        'n': 1,
+        'timeout_s': 60,
+        'ray': {'num_cpus': 2, 'object_store_size': 'default'},
+        'object_store_size': 'default',
+    }
+    assert 'Ray runtime started' in (tmp_path / 'logs' / 'ray_startup.log').read_text()
+    record = helper.record()
+    assert (record['success'], record['params']) == (True, {'n': 1})
+    assert record['logs_dir'] == str(tmp_path / 'logs')
+
+
+def test_what_is_large_lies_where_the_artifacts_go(helper, tmp_path):
+    text = (
+        SUCCEEDS
+        + "\n    open('scratch/big', 'w').write('x')\n    print(os.path.realpath('scratch'))\n"
+    )
+    large = tmp_path / 'large'
+    helper.python(text, artifacts_dir=str(large))
+    used = (tmp_path / 'stdout.log').read_text().strip()
+    assert used.startswith(f'{large}/')
+    assert list(large.iterdir()) == []
+    assert not os.path.lexists(tmp_path / 'scratch')
+    helper.python(text, artifacts_dir=str(large), delete_scratch=False)
+    assert (tmp_path / 'scratch' / 'big').read_text() == 'x'
+    assert os.path.realpath(tmp_path / 'scratch').startswith(f'{large}/')
+
+
+def test_the_measured_comes_before_what_it_took(helper):
+    helper.python(SUCCEEDS, telemetry_interval_s=1)
+    names = list(helper.record()['metrics'])
+    assert names[:2] == ['is_success', 'time_taken']
+    assert names[2].startswith('telemetry_')
 
 
 def test_files_left_by_an_earlier_run_are_not_this_ones(helper):
@@ -99,7 +153,7 @@ def test_an_unmet_requirement_fails_the_entry(helper, value, reason):
     assert done.returncode == 1
     assert (record['success'], record['exit_code']) == (False, 0)
     assert record['requirements_not_met'] == {'time_taken': reason}
-    assert record['error'] == f'requirement not met: time_taken {reason}'
+    assert record['error'] == f'requirement not met: time_taken: {reason}'
 
 
 def test_a_command_that_cannot_start_is_a_failure(helper):
@@ -114,7 +168,9 @@ def test_a_command_that_cannot_start_is_a_failure(helper):
 
 def test_the_traceback_of_the_program_is_kept(helper):
     helper.python("raise ValueError('too short')")
-    assert helper.record()['traceback'].endswith('ValueError: too short')
+    record = helper.record()
+    assert record['traceback'].endswith('ValueError: too short')
+    assert record['error'] == 'exit code 1: ValueError: too short'
 
 
 @pytest.mark.parametrize('ending', ['', 'sys.exit(1)'])

@@ -62,7 +62,7 @@ def test_each_night_is_held_against_the_nights_that_passed(night, capsys):
     code, record, out = night('n3', 0.9, 7.0)
     reason = '0.9 is 33.3% worse than 1.35, the median of the latest 2; max_regression is 0.1'
     assert (code, record['requirements_not_met']) == (1, {'score': reason})
-    assert f'requirement not met: score {reason}' in out
+    assert f'requirement not met: score: {reason}' in out
     code, record, _ = night('n4', 0.9, 9.0)  # n3 is no baseline: that would let this pass
     assert set(record['requirements_not_met']) == {'score', 'time_s'}
     assert '9 is 20.0% worse than 7.5, the median of the latest 2' in record['error']
@@ -72,10 +72,10 @@ def test_each_night_is_held_against_the_nights_that_passed(night, capsys):
     assert [run['metrics']['score'] for run in runs] == [0.9, 1.8, 0.9, 0.9, 1.3]
     assert [run['state'] for run in runs].count('failed') == 2
     main(['session', 'show', 'n4', '--root=results'])
-    assert 'requirement not met: score 0.9 is 33.3% worse' in capsys.readouterr().out
+    assert 'requirement not met: score: 0.9 is 33.3% worse' in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(['session', 'compare', 'n2', 'n4', '--root=results'])
-    assert 'broken in B: codec: failed: exit code 1: codec: requirement not met: score 0.9' in (
+    assert 'broken in B: codec: failed: requirement not met: score: 0.9' in (
         capsys.readouterr().out
     )
 

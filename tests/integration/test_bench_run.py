@@ -484,6 +484,38 @@ def test_two_sessions_of_one_second_have_two_names(tmp_path):
     assert names == ['night', 'night-2', 'night-3']
 
 
+WRONG = {
+    'unmet': ('{"time_taken": 9}', 'requirement not met: time_taken: 9 is above max_value 2'),
+    'unsuccessful': ('{"is_success": false}', 'metrics.json says is_success: false'),
+    'nan': ('{"loss": NaN}', "metric 'loss' is nan, not a finite number"),
+    'silent': ('', 'metrics.json is missing: the program wrote none to its'),
+    'raises': ('raise', 'exit code 1: ValueError: too short'),
+}
+
+
+def test_why_an_entry_failed_is_on_record_and_in_every_table(run, folder):
+    (folder / 'scripts' / 'wrong.py').write_text(
+        'import pathlib, sys\n'
+        'words = sys.argv[1:]\n'
+        'if "raise" in words: raise ValueError("too short")\n'
+        'folder = pathlib.Path(words[words.index("--benchmark-results-path") + 1])\n'
+        'if words[0]: (folder / "metrics.json").write_text(words[0])\n'
+    )
+    entries = [
+        {'name': name, 'script': 'wrong.py', 'args': [text]} for name, (text, _) in WRONG.items()
+    ]
+    entries[0]['requirements'] = [{'metric': 'time_taken', 'max_value': 2}]
+    (folder / 'config.yaml').write_text(json.dumps({'results_dir': 'results', 'entries': entries}))
+    said = run('bench', 'run', '--config=config.yaml', '--session-name=s', code=1).stdout
+    for name, (_, reason) in WRONG.items():
+        assert re.search(rf'{name}: Run Failed in [\d.]+ seconds: {re.escape(reason)}', said)
+        record = json.loads((entry_dir(folder, 's', name) / 'job_status.json').read_text())
+        assert record['reason'].startswith(reason)
+    for words in (['status', 'results'], ['session', 'show', 's', '--root_dpath=results']):
+        told = ' '.join(run(*words).stdout.split())
+        assert all(reason in told for _, reason in WRONG.values()), told
+
+
 def test_the_time_that_an_entry_may_take_is_kept(run, folder):
     (folder / 'scripts' / 'slow.py').write_text(
         'import subprocess, time\nsubprocess.Popen(["sleep", "300"])\ntime.sleep(300)\n'

@@ -70,6 +70,8 @@ class EntryLines:
         took = f' in {seconds:.1f} seconds' if seconds is not None else ''
         word = 'Succeeded' if state == 'passed' else 'Failed'
         why = '' if state in ('passed', 'failed') else f' ({state})'
+        if state == 'failed' and status is not None and status.reason:
+            why = f': {status.reason}'
         self.say(f'{_STEP * 2}{called}: Run {word}{took}{why}')
         shown = self.places.get(name, place)
         self.say(f'{_STEP * 2}Logs found in {min(shown, os.path.relpath(shown), key=len)}')

@@ -254,8 +254,9 @@ def how_it_ended(run: RunState) -> str:
 
 def own_line(run: RunState) -> str:
     """Return the last line of a failed run's log; empty where that says nothing of its end."""
-    tells = run.state in _LOG_TELLS and not _MISSING_OUTPUT.match(run.details.reason or '')
-    return run.details.last_line if tells else ''
+    reason, line = run.details.reason or '', run.details.last_line
+    tells = run.state in _LOG_TELLS and not _MISSING_OUTPUT.match(reason)
+    return line if tells and not (reason and line.endswith(reason)) else ''
 
 
 def cause_pattern(line: str) -> str:

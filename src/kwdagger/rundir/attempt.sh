@@ -284,6 +284,8 @@ kw_judge() {
         return 73
     elif [[ $text == *',"setup_exit_code":'* ]]; then
         kw_reason="setup failed with exit code $kw_status (preamble or setup)"
+    elif [[ -s $kw_dir/.reason ]]; then
+        IFS= read -r kw_reason <"$kw_dir/.reason"
     elif [[ $kw_status == 127 ]]; then
         kw_reason+=' (command not found)'
     elif [[ $kw_status == 126 ]]; then

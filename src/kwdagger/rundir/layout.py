@@ -11,6 +11,7 @@ STATUS_NAME = 'job_status.json'
 LOG_NAME = 'job.log'
 SERVICE_NAME = '.service.json'
 PACKAGES_NAME = 'pip-freeze.txt'
+REASON_NAME = '.reason'
 CLAIM_PREFIX = '.claim.'
 BOOKKEEPING = frozenset(
     [
@@ -19,6 +20,7 @@ BOOKKEEPING = frozenset(
         STATUS_NAME,
         LOG_NAME,
         SERVICE_NAME,
+        REASON_NAME,
         '.pred',
         '.succ',
         '.attempts',
@@ -28,7 +30,7 @@ BOOKKEEPING = frozenset(
 )
 """Names inside a run directory that are ours (claims too, see `is_claim_name`)."""
 
-STAYS = BOOKKEEPING - {STATUS_NAME, LOG_NAME, SERVICE_NAME}
+STAYS = BOOKKEEPING - {STATUS_NAME, LOG_NAME, SERVICE_NAME, REASON_NAME}
 """The bookkeeping that outlives an attempt; the rest moves aside with it."""
 
 ARRAY_TABLE_SUFFIX = '.txt'
@@ -72,6 +74,11 @@ class RunDirectory:
     def status_path(self) -> str:
         """What happened."""
         return f'{self.path}/{STATUS_NAME}'
+
+    @property
+    def reason_path(self) -> str:
+        """Why a program failed, in its own words: the run script takes the first line over."""
+        return f'{self.path}/{REASON_NAME}'
 
     @property
     def log_path(self) -> str:

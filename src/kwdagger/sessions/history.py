@@ -74,6 +74,8 @@ class BenchmarkRun:
         """Why it has no result, in one line: of a failure, with the last line of its log."""
         if self.problem or self.state == 'passed':
             return self.problem
+        if self.reason and self.last_line.endswith(self.reason):
+            return self.reason
         return ': '.join(filter(None, [self.reason, self.last_line])) or None
 
 

@@ -21,6 +21,7 @@ def test_the_files_of_a_run_directory() -> None:
         run.script_path,
         run.status_path,
         run.log_path,
+        run.reason_path,
         run.service_path,
         run.service_dir,
         run.attempts_dir,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shlex
 import sys
@@ -12,17 +11,20 @@ from typing import TYPE_CHECKING
 
 from kwdagger.analysis.requirements import History, unmet
 from kwdagger.bench.job.files import JobFiles
+from kwdagger.bench.job.folders import program_folders
 from kwdagger.bench.job.measuring import measure, note_stop
 from kwdagger.bench.job.program_results import TASKS_NAME, is_new, marks, read_program_results
 from kwdagger.bench.job.session_environment import capture_once, session_of
 from kwdagger.bench.job.verdict import Verdict, last_traceback
 from kwdagger.bench.job.watch import Watch
 from kwdagger.bench.job_spec import JobSpec
+from kwdagger.rundir.layout import RunDirectory
 
 if TYPE_CHECKING:
     from kwdagger.bench.job.program_results import Mark
 
 _TASKS_SECONDS = 120.0
+_LONGEST_REASON = 500
 
 
 def run_entry(spec: JobSpec, command: Sequence[str]) -> int:
@@ -40,14 +42,14 @@ def run_entry(spec: JobSpec, command: Sequence[str]) -> int:
         params=dict(spec.params),
         timeout_s=spec.timeout_s,
         sink_data=spec.sink_data,
-        logs_dir=spec.run_dir,
+        logs_dir=files.logs_dir,
         stdouterr_file=files.both_path,
     )
     try:
         if session := session_of(spec.run_dir):
             verdict.session = session.name
             capture_once(session, files, watch)
-        with _folders(spec, files, verdict):
+        with program_folders(spec, files, verdict.warnings):
             _judge(spec, command, files, watch, verdict)
     except Exception as error:  # whatever it was, the record says so
         import traceback
@@ -57,36 +59,17 @@ def run_entry(spec: JobSpec, command: Sequence[str]) -> int:
         if watch.stopped_by is not None:
             note_stop(spec, watch, verdict)
     verdict.write(files)
+    if verdict.state == 'failed' and (verdict.traceback or not verdict.exit_code):
+        _tell_reason(RunDirectory(spec.run_dir).reason_path, verdict.error or 'failed')
     for line in (*verdict.warnings, *([verdict.error] if verdict.error else ())):
         sys.stderr.write(f'{spec.name}: {line}\n')
     return 0 if verdict.success else verdict.exit_code or 1
 
 
-@contextlib.contextmanager
-def _folders(spec: JobSpec, files: JobFiles, verdict: Verdict) -> Iterator[None]:
-    """Give the program its folders; the one for scratch goes afterwards, if that is asked."""
-    os.makedirs(files.scratch_dir, exist_ok=True)
-    if spec.results_path:
-        os.makedirs(spec.results_path, exist_ok=True)
-    try:
-        yield
-    finally:
-        if spec.delete_scratch:
-            _remove(files.scratch_dir, verdict)
-
-
-def _remove(folder: str, verdict: Verdict) -> None:
-    try:
-        os.rmdir(folder)
-    except OSError as error:
-        if error.errno == errno.ENOENT:
-            return
-        import shutil
-
-        try:
-            shutil.rmtree(folder)
-        except OSError as problem:
-            verdict.warnings.append(f'scratch could not be removed: {problem}')
+def _tell_reason(path: str, reason: str) -> None:
+    """Leave the run script a reason that says more than an exit code."""
+    with open(path, 'w', encoding='utf-8', errors='surrogateescape') as file:
+        file.write(' '.join(reason.split())[:_LONGEST_REASON] + '\n')
 
 
 def _judge(
@@ -94,18 +77,24 @@ def _judge(
 ) -> None:
     """Run the program, read what it left, hold that against the requirements."""
     before = marks(spec.results_path) if spec.results_path else {}
+    bad: Mapping[str, float] = {}
     with _surroundings(spec, files, watch, verdict) as environment:
         started = measure(spec, command, environment, files, watch, verdict)
     if started and spec.results_path:
-        _read(spec.results_path, before, verdict)
+        bad = _read(spec.results_path, before, verdict)
         if spec.read_tasks and is_new(spec.results_path, TASKS_NAME, before):
             _read_tasks(spec.results_path, files, watch, verdict)
-    if verdict.success:
+    if started and not verdict.success:
+        verdict.traceback = last_traceback(files.stderr_path)
+        if verdict.traceback and verdict.exit_code:
+            verdict.error = f'{verdict.error}: {verdict.traceback.splitlines()[-1]}'
+    if started and verdict.exit_code == 0 and watch.stopped_by is None:
         verdict.requirements_not_met = _unmet(spec, verdict)
         for metric, reason in verdict.requirements_not_met.items():
-            verdict.fail(f'requirement not met: {metric} {reason}')
-    elif started:
-        verdict.traceback = last_traceback(files.stderr_path)
+            verdict.fail(f'requirement not met: {metric}: {reason}')
+        for metric in bad:
+            if metric not in verdict.requirements_not_met:
+                verdict.fail(f'metric {metric!r} is {bad[metric]}, not a finite number')
 
 
 @contextlib.contextmanager
@@ -124,7 +113,8 @@ def _surroundings(
         yield {**environment, **cluster.environment}
 
 
-def _read(folder: str, before: Mapping[str, Mark], verdict: Verdict) -> None:
+def _read(folder: str, before: Mapping[str, Mark], verdict: Verdict) -> Mapping[str, float]:
+    """Take over what the program left; return its metrics that are not finite."""
     results = read_program_results(folder, before)
     verdict.params |= results.params
     # Its own come first, and count where telemetry has one of the same name.
@@ -133,6 +123,7 @@ def _read(folder: str, before: Mapping[str, Mark], verdict: Verdict) -> None:
         verdict.warnings += results.warnings
         for fault in results.faults:
             verdict.fail(fault)
+    return results.not_finite
 
 
 def _read_tasks(folder: str, files: JobFiles, watch: Watch, verdict: Verdict) -> None:

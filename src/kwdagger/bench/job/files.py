@@ -27,6 +27,11 @@ class JobFiles:
         return f'{self.run_dir}/stdouterr.log'
 
     @property
+    def logs_dir(self) -> str:
+        """Links to the logs, for who looks for them in a folder of that name."""
+        return f'{self.run_dir}/logs'
+
+    @property
     def results_path(self) -> str:
         """The verdict."""
         return f'{self.run_dir}/results.json'

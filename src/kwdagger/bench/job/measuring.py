@@ -104,7 +104,7 @@ def _run(
         if not stopped:
             verdict.fail(f'the program had ended before, with exit code {ended.exit_code}')
     elif ended.exit_code:
-        verdict.fail(f'the program ended with exit code {ended.exit_code}')
+        verdict.fail(f'exit code {ended.exit_code}')
     else:
         verdict.success, verdict.state = True, 'passed'
     return True

@@ -24,12 +24,14 @@ class ProgramResults:
 
     Attributes:
         faults: what makes the entry fail. warnings: what does not.
+        not_finite: metrics that are NaN or infinite.
     """
 
     params: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    not_finite: dict[str, float] = field(default_factory=dict)
 
 
 def marks(folder: str) -> dict[str, Mark]:
@@ -51,7 +53,7 @@ def read_program_results(folder: str, before: Mapping[str, Mark]) -> ProgramResu
     results.metrics = _read(folder, METRICS_NAME, before, results.faults.append)
     for name, value in results.metrics.items():
         if isinstance(value, float) and not math.isfinite(value):
-            results.warnings.append(f'metric {name!r} is {value}, not a finite number')
+            results.not_finite[name] = value
     success = results.metrics.get(SUCCESS_KEY, True)
     if not success:
         results.faults.append(f'{METRICS_NAME} says {SUCCESS_KEY}: {json.dumps(success)}')
@@ -79,8 +81,10 @@ def _read(
 ) -> dict[str, Any]:
     path = os.path.join(folder, name)
     if not is_new(folder, name, before):
-        left = 'left from before' if _mark(path) else 'missing'
-        note(f'{name} is {left}: the program wrote none to {folder}')
+        # The settings in params.json are ours.
+        is_left = name != PARAMS_NAME and _mark(path) is not None
+        left = 'left from before' if is_left else 'missing'
+        note(f'{name} is {left}: the program wrote none to its --benchmark-results-path')
         return {}
     try:
         with open(path, encoding='utf-8') as file:
