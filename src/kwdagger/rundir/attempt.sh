@@ -120,7 +120,7 @@ kw_count_oom_kills() {
             [[ -r $path ]] && kw_oom_file=$path && break
         done </proc/self/cgroup
     fi
-    [[ $kw_oom_file ]] || return 0
+    [[ $kw_oom_file ]] || return
     while IFS= read -r line; do
         [[ $line == 'oom_kill '* ]] && kw_oom_kills=${line#oom_kill }
     done <"$kw_oom_file"
@@ -137,23 +137,19 @@ kw_start() {
     kw_child_pid=$!
     set +m
     [[ $kw_stop_signal && ! $kw_forwarded ]] && kw_stop "$kw_stop_name" "$kw_stop_signal"
-    return 0
 }
 
 # Trap: pass a stop on to the program, if there is one, and remember it.
 kw_stop() {
     ((++kw_stops))
     kw_stop_name=$1 kw_stop_signal=$2
-    [[ $kw_child_pid ]] || return 0
-    kw_signal_group "$1" && kw_forwarded=$2
-    return 0
+    [[ $kw_child_pid ]] && kw_signal_group "$1" && kw_forwarded=$2
 }
 
 # Trap: pass on what programs use among themselves.
 kw_pass_on() {
     ((++kw_stops))
     [[ $kw_child_pid ]] && kill -s "$1" -- "-$kw_child_pid" 2>/dev/null
-    return 0
 }
 
 # Send the group the signal that ends it. No `read` here, as it would undo the time limit of the
@@ -232,10 +228,11 @@ kw_wait_for_group() {
         sent=$(((${kw_sent_at//[.,]/} - kw_started) / 10000 + kw_started_uptime))
     kw_stat self
     kw_group_session=${kw_fields[3]}
-    for tries in {1..600}; do
+    for ((tries = 1; ; ++tries)); do
         kw_group_lives || return 0
         kw_now
-        if ((kw_uptime > ${end:=$((kw_uptime + 1000))})); then
+        if ((kw_uptime > ${end:=$((kw_uptime + ${kw_grace:-1000}))})); then
+            ((kw_uptime > end + 2000)) && return
             kill -s KILL -- "-$kw_group" 2>/dev/null
         elif ((tries % 20 == 5)); then
             kw_members $((sent - 5)) $((sent + 5))
@@ -253,43 +250,37 @@ kw_judge() {
     local text=
     kw_state=passed kw_signal=null kw_reason= kw_exit_code=$kw_status
     if [[ $kw_status == 0 ]]; then
-        kw_outputs_exist && return 0
+        kw_outputs_exist && return
         kw_state=failed kw_status=1 kw_reason="output is missing: $kw_missing"
         return 0
     fi
-    if [[ $kw_timed_out && ! $kw_forwarded ]]; then
-        kw_state=timeout kw_status=124 kw_exit_code=124
-        kw_reason="timed out after $kw_timeout s"
-        return 0
-    fi
     # Until the program has a group of its own, it gets what our group gets, and maybe before us.
-    [[ $kw_stop_signal && $kw_status == "$((128 + kw_stop_signal))" ]] && kw_forwarded=$kw_stop_signal
+    [[ $kw_stop_signal && ! $kw_timed_out && $kw_status == "$((128 + kw_stop_signal))" ]] && kw_forwarded=$kw_stop_signal
     if [[ $kw_forwarded ]]; then
         kw_state=cancelled kw_signal=$kw_forwarded kw_status=$((128 + kw_forwarded))
         kw_reason="stopped by signal $kw_forwarded"
-        return 0
-    fi
-    if ((kw_status > 128 && kw_status < 160)); then
-        kw_state=killed kw_signal=$((kw_status - 128)) kw_reason="killed by signal $((kw_status - 128))"
+    elif [[ $kw_timed_out ]]; then
+        kw_state=timeout kw_status=124 kw_exit_code=124 kw_reason="timed out after $kw_timeout s"
+    elif ((kw_status > 128 && kw_status < 160)); then
+        kw_state=killed kw_signal=$((kw_status - 128)) kw_reason="killed by signal $kw_signal"
         if [[ $kw_signal == 9 ]]; then
             kw_count_oom_kills
             ((kw_oom_kills > kw_oom_before)) && kw_state=oom kw_reason='killed by the kernel: out of memory'
         fi
-        return 0
-    fi
-    kw_state=failed kw_reason="exit code $kw_status"
-    [[ -e $kw_claim ]] || return 75
-    IFS= read -r text 2>/dev/null <"$kw_claim"
-    if [[ $text == *',"blocked":'* ]]; then
-        return 73
-    elif [[ $text == *',"setup_exit_code":'* ]]; then
-        kw_reason="setup failed with exit code $kw_status (preamble or setup)"
-    elif [[ -s $kw_dir/.reason ]]; then
-        IFS= read -r kw_reason <"$kw_dir/.reason"
-    elif [[ $kw_status == 127 ]]; then
-        kw_reason+=' (command not found)'
-    elif [[ $kw_status == 126 ]]; then
-        kw_reason+=' (not executable)'
+    else
+        kw_state=failed kw_reason="exit code $kw_status"
+        [[ -e $kw_claim ]] || return 75
+        IFS= read -r text 2>/dev/null <"$kw_claim"
+        [[ $text == *',"blocked":'* ]] && return 73
+        if [[ $text == *',"setup_exit_code":'* ]]; then
+            kw_reason="setup failed with $kw_reason (preamble or setup)"
+        elif [[ -s $kw_dir/.reason ]]; then
+            read -r kw_reason <"$kw_dir/.reason"
+        elif [[ $kw_status == 127 ]]; then
+            kw_reason+=' (command not found)'
+        elif [[ $kw_status == 126 ]]; then
+            kw_reason+=' (not executable)'
+        fi
     fi
     return 0
 }
@@ -332,6 +323,6 @@ kw_publish() {
         return 0
     fi
     kw_state=failed
-    kw_say 'its record could not be written (disk full, or taken over); it does not count as done'
+    kw_say 'its record could not be written (disk full, or taken over): not done'
     return 74
 }

@@ -129,7 +129,6 @@ kw_outputs_exist() {
             return 1
         fi
     done
-    return 0
 }
 
 # Each predecessor has passed, or was put there by someone else, and its outputs exist.

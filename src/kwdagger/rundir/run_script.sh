@@ -151,7 +151,7 @@ kw_attempt_once() {
         kw_cleared=1
         [[ $kw_retired ]] && kw_unretire
         kw_withdraw
-        [[ $status == 73 ]] && kw_say "cannot write in $kw_dir (is it read-only, or the disk full?)"
+        [[ $status == 73 ]] && kw_say "cannot write in $kw_dir (is it read-only or full?)"
         [[ $status == 75 ]] && kw_say 'was taken over'
         kw_not_run "$status"
         return
