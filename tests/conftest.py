@@ -1,13 +1,17 @@
 """Rules for the whole suite: real services are there in CI, or the test fails."""
 
+import compileall
 import os
 import shutil
 import signal
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from services.slurm_service import slurm_cluster, slurm_programs_missing
+
+import kwdagger
 
 # In CI the same examples each time: what lands is not decided by the draw.
 settings.register_profile(
@@ -25,6 +29,10 @@ PROXIES = ('http_proxy', 'https_proxy', 'all_proxy')
 def pytest_configure():
     """Make the surroundings that programs inherit the same wherever the tests run."""
     os.umask(0o022)
+    # A thousand programs are started that would each compile the package, and files that
+    # tests rewrite within a second are compiled each time.
+    compileall.compile_dir(Path(kwdagger.__file__).parent, quiet=2)
+    os.environ['PYTHONDONTWRITEBYTECODE'] = '1'
     for name in PROXIES:  # all servers of the tests are on this machine
         os.environ.pop(name, None)
         os.environ.pop(name.upper(), None)

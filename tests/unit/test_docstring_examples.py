@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import pkgutil
+from pathlib import Path
 
 import pytest
 
@@ -23,5 +24,5 @@ def test_examples(name):
 
 
 def test_there_are_examples():
-    modules = (importlib.import_module(name) for name in MODULES)
-    assert sum(doctest.testmod(module).attempted for module in modules) > 5
+    texts = [path.read_text() for path in Path(kwdagger.__file__).parent.rglob('*.py')]
+    assert sum(text.count('>>> ') for text in texts) > 5
