@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from bench_helper import SUCCEEDS, WRITES, HelperRun, running
+from bench_helper import SUCCEEDS, HelperRun, running
 from script_jobs import alive, wait_for
 
 from kwdagger.bench.job.environment import capture
@@ -109,39 +109,75 @@ def test_a_stop_ends_the_cluster_too(helper, fake_ray):
     assert not any(map(alive, pids_of(fake_ray)))
 
 
-REAL_RAY = """
+REAL_RAY = """\
+import json, os, sys, time
 import ray
 ray.init(address=os.environ['RAY_ADDRESS'], log_to_driver=False)
 answer = ray.get(ray.remote(num_cpus=3)(lambda: 6 * 7).remote())
+open(f'{sys.argv[1]}.ready', 'w').write(os.environ['RAY_ADDRESS'])
+while sys.argv[1] == 'endless': time.sleep(0.1)
+os.makedirs(sys.argv[-1], exist_ok=True)
+cpus = ray.cluster_resources()['CPU']
+json.dump({'answer': answer, 'cpus': cpus}, open(f'{sys.argv[-1]}/metrics.json', 'w'))
+json.dump({}, open(f'{sys.argv[-1]}/params.json', 'w'))
+"""
+RAY_BENCH = """\
+results_dir: results
+ray: {num_cpus: 64, object_store_size: 80000000}
+entries:
+- {name: plain, script: real.py, args: plain}
+- {name: endless, script: real.py, args: endless, ray: {num_cpus: 7}}
+"""
+TWO_AT_ONCE = """\
+ip link set lo up
+bench=("$1" -m kwdagger bench run --config=bench.yaml --session-name=s)
+"${bench[@]}" --entries-exact=plain & one=$!
+"${bench[@]}" --entries-exact=endless & two=$!
+until [[ -s endless.ready ]] || ! kill -s 0 $two; do sleep 0.1; done
+wait $one; echo "$?"
+kill -s INT $two; wait $two; echo "$?"
+pgrep -x 'raylet|gcs_server|log_monitor' && echo left
+echo end
 """
 
 
 @pytest.mark.ray
-def test_a_real_cluster(helper):
-    text = REAL_RAY + WRITES.replace('\n    ', '\n')
-    text += "\nwrite('params.json', {})\nwrite('metrics.json', {'answer': answer})\n"
-    script = helper.dir / 'script.py'
-    script.write_text(f'import json, os\nresults = {str(helper.results)!r}\n{text}')
-    inner = helper.arguments([sys.executable, script], ray={'num_cpus': 64})
-    ending = 'test -z "$(pgrep -x "raylet|gcs_server")"'
+def test_two_real_clusters_at_once_one_of_them_interrupted(tmp_path):
+    """In a network of their own, as Ray looks for addresses elsewhere."""
+    for name, text in (('real.py', REAL_RAY), ('bench.yaml', RAY_BENCH)):
+        (tmp_path / name).write_text(text)
     own = [] if os.geteuid() == 0 else ['--map-root-user']
     namespace = ['unshare', '-n', '--pid', '--fork', '--kill-child', '--mount-proc']
-    shell = f'ip link set lo up; "$@"; code=$?; {ending} || exit 99; exit $code'
-    path = f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
     done = subprocess.run(
-        [*namespace, *own, 'bash', '-c', shell, 'bash', *inner],
-        cwd=helper.dir,
-        env={**os.environ, 'PATH': path},
+        [*namespace, *own, 'bash', '-c', TWO_AT_ONCE, 'bash', sys.executable],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    record = helper.record()
-    assert record['metrics']['answer'] == 42
-    assert record['ray_cluster_data']['num_cpus'] == 64
-    assert list((helper.dir / 'ray_logs').glob('session_*/logs/gcs_server.out'))
+    said = [line for line in done.stdout.splitlines() if line and not line.startswith(' ')]
+    assert said[-1] == 'end', done.stdout + done.stderr
+    assert 'left' not in said, done.stdout
+    assert [line for line in said if line.isdecimal()] == ['0', '130'], done.stdout + done.stderr
+    night = tmp_path / 'results' / 's'
+    records = [
+        json.loads((night / name / 'results.json').read_text()) for name in ('plain', 'endless')
+    ]
+    assert [record['state'] for record in records] == ['passed', 'cancelled']
+    assert records[0]['metrics']['answer'] == 42
+    assert records[0]['metrics']['cpus'] == 64
+    clusters = [record['ray_cluster_data'] for record in records]
+    assert [cluster['num_cpus'] for cluster in clusters] == [64, 7]
+    assert clusters[0]['object_store_size'] == 80_000_000
+    assert clusters[0]['shm_free_bytes_after'] > 0
+    told = [(tmp_path / f'{name}.ready').read_text() for name in ('plain', 'endless')]
+    assert told == [cluster['address'] for cluster in clusters]
+    assert told[0] != told[1]
+    for name in ('plain', 'endless'):
+        logs = (night / name / 'ray_logs').rglob('*')
+        assert 'gcs_server.out' in {path.name for path in logs if path.is_file()}
 
 
 @pytest.fixture

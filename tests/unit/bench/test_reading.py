@@ -47,6 +47,7 @@ def test_a_container_has_its_own_side_of_paths() -> None:
         ('entries: [{name: a, timeout_s: 30m}]', 'timeout_s', 1800.0),
         ('delete_scratch: false', 'delete_scratch', False),
         ('ray: {num_cpus: 4}', 'ray', {'num_cpus': 4}),
+        ('{ray: {num_cpus: 4}, entries: [{name: a, ray: false}]}', 'ray', None),
         (
             'ray: {num_cpus: 4, num_gpus: 1}\nentries: [{name: a, ray: {num_cpus: 500}}]',
             'ray',

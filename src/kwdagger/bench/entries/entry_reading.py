@@ -262,10 +262,11 @@ def _timeout(fields: Fields, defaults: Defaults) -> float:
 
 
 def _ray(fields: Fields, defaults: Defaults) -> Mapping[str, Value] | None:
-    own = ray_settings(fields)
-    if fields.values.get('ray') is None and not defaults.ray:
+    given = fields.values.get('ray')
+    if given is False or (given is None and not defaults.ray):
         return None
-    merged = {**defaults.ray, **own}
+    merged = {**defaults.ray, **ray_settings(fields)}
+    check_store_size(fields)
     if fields.values.get('object_store_size') is not None:
         merged['object_store_size'] = fields.values['object_store_size']
     return merged

@@ -110,6 +110,7 @@ def _surroundings(
 
     with ray_cluster(spec.ray, files, watch) as cluster:
         verdict.ray_cluster_data = cluster.record
+        verdict.warnings += cluster.warnings
         yield {**environment, **cluster.environment}
 
 

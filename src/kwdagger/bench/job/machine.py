@@ -48,3 +48,12 @@ def shm_bytes() -> int | None:
     except OSError:
         return None
     return disk.f_frsize * disk.f_blocks
+
+
+def shm_free_bytes() -> int | None:
+    """Return how much of ``/dev/shm`` is free."""
+    try:
+        disk = os.statvfs('/dev/shm')
+    except OSError:
+        return None
+    return disk.f_frsize * disk.f_bavail

@@ -14,11 +14,13 @@ import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kwdagger.bench.job.files import JobFiles
+from kwdagger.bench.job.machine import memory_limit_bytes, shm_free_bytes
 from kwdagger.bench.job.proc import processes_with, read_stat
+from kwdagger.bench.job.ray_folders import keep_logs, ray_folder
 from kwdagger.bench.job.watch import Ended, Watch
 
 ATTEMPTS = 5
@@ -39,10 +41,17 @@ class RayError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster that runs. `environment` is what the program needs to reach it."""
+    """A cluster that runs.
+
+    Attributes:
+        environment: what the program needs to reach it.
+        record: what is kept of it; grows at its end.
+        warnings: what is odd about it.
+    """
 
     environment: Mapping[str, str]
-    record: Mapping[str, Any]
+    record: dict[str, Any]
+    warnings: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
@@ -56,16 +65,20 @@ def ray_cluster(settings: Mapping[str, Any], files: JobFiles, watch: Watch) -> I
     Raises:
         RayError: it did not start, five times.
     """
-    import tempfile
-
-    # Sockets below it have names of at most 107 bytes.
-    folder = tempfile.mkdtemp(prefix='kwr-', dir='/tmp')
+    folder, lock = ray_folder()
     mark = secrets.token_hex(16)
+    record: dict[str, Any] = {}
     try:
-        yield _start(settings, files, watch, folder, mark)
+        free = shm_free_bytes()
+        cluster = _start(settings, files, watch, folder, mark)
+        record = cluster.record
+        record['shm_free_bytes_before'] = free
+        yield replace(cluster, warnings=_shm_warnings(settings, free))
     finally:
         _stop(mark, watch)
-        _keep_logs(folder, files.ray_logs_dir)
+        record['shm_free_bytes_after'] = shm_free_bytes()
+        keep_logs(folder, files.ray_logs_dir)
+        os.close(lock)
 
 
 def _start(
@@ -86,7 +99,10 @@ def _start(
         try:
             problem = _try_start(command, environment, log_path, watch)
         except OSError as error:
-            raise RayError(f'Ray cannot be started: {command[0]}: {error.strerror}') from None
+            raise RayError(
+                f'Ray cannot be started: {command[0]}: {error.strerror} '
+                "(pip install 'kwdagger[ray]')"
+            ) from None
         if not problem:
             address = f'{_LOOPBACK}:{port}'
             record = {
@@ -133,9 +149,14 @@ def _store_bytes(size: Any) -> int | None:
         return None
     if float(size) > 1:
         return int(size)
-    from kwdagger.bench.job.machine import memory_limit_bytes
-
     return int(float(size) * memory_limit_bytes())
+
+
+def _shm_warnings(settings: Mapping[str, Any], free: int | None) -> tuple[str, ...]:
+    size = _store_bytes(settings.get('object_store_size'))
+    if size is None or free is None or size <= free:
+        return ()
+    return (f'object_store_size is {size} bytes and /dev/shm has {free}: Ray uses a disk instead',)
 
 
 def _try_start(
@@ -202,22 +223,3 @@ def _free_port() -> int:
         server.bind((_LOOPBACK, 0))
         port: int = server.getsockname()[1]
         return port
-
-
-def _keep_logs(folder: str, kept_dir: str) -> None:
-    """Copy the logs of Ray's sessions, no sockets and no runtime environments; remove the rest."""
-    import shutil
-
-    for name in sorted(os.listdir(folder)):
-        logs = os.path.join(folder, name, 'logs')
-        if os.path.islink(os.path.join(folder, name)) or not os.path.isdir(logs):
-            continue
-        for place, _, files in os.walk(logs):
-            target = os.path.join(kept_dir, name, 'logs', os.path.relpath(place, logs))
-            os.makedirs(target, exist_ok=True)
-            for file in files:
-                source = os.path.join(place, file)
-                if os.path.isfile(source):
-                    with contextlib.suppress(OSError):
-                        shutil.copyfile(source, os.path.join(target, file))
-    shutil.rmtree(folder, ignore_errors=True)
