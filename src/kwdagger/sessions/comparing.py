@@ -267,7 +267,7 @@ def _notes(
     if left_out:
         yield (
             f'not compared, as nobody says what is better: {_few(left_out)}; '
-            'declare it in default_metrics, or ask with --metric'
+            "declare an objective under 'metrics', or ask with --metric"
         )
 
 
