@@ -85,15 +85,7 @@ def job_manifest(
             name: absolute(path, cwd) for name, path in job.outputs.items() if path is not None
         },
         primary=_primary(job, cwd),
-        predecessors=tuple(
-            Predecessor(
-                before.id,
-                before.node.name,
-                absolute(before.rundir, cwd),
-                tuple(absolute(path, cwd) for path in before.outputs.values() if path is not None),
-            )
-            for before in (plan.jobs[name] for name in job.depends_on)
-        ),
+        predecessors=tuple(_predecessor(plan.jobs[name], cwd) for name in job.depends_on),
         gathers={
             name: tuple(absolute(path, cwd) for _, path in gather.members)
             for name, gather in job.gathers.items()
@@ -115,6 +107,11 @@ def job_manifest(
         service=job.service.instance if job.service else '',
         service_record=job.service.record if job.service else {},
     )
+
+
+def _predecessor(job: Job, cwd: str) -> Predecessor:
+    outputs = tuple(absolute(path, cwd) for path in job.outputs.values() if path is not None)
+    return Predecessor(job.id, job.node.name, absolute(job.rundir, cwd), outputs)
 
 
 def _timeouts(job: Job, before: Attempts, retries: int) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kwdagger.rundir.aside import outputs_exist, publish_finished, set_aside
-from kwdagger.rundir.claims import Claim, this_process
+from kwdagger.rundir.claims import Claim, ThisProcess, this_process
 from kwdagger.rundir.files import replace_file
 from kwdagger.rundir.hold import Hold, hold
 from kwdagger.rundir.layout import RunDirectory
@@ -129,26 +129,9 @@ def materialise(
     run = RunDirectory(manifest.rundir)
     me = this_process()
 
-    def queued_record(attempts: int) -> str:
-        return record_text(
-            {
-                'schema': SCHEMA,
-                'attempt': attempts,
-                'host': me.host,
-                'boot_id': me.boot_id,
-                'pid': me.pid,
-                'pid_start': me.pid_start,
-                'kind': 'scheduler',
-                'state': QUEUED,
-                'session': session,
-                'queue': queue,
-                'queue_job': queue_job,
-                'version': manifest.version,
-                'fingerprints': {},
-            }
-        )
-
-    held = _hold_folder(run, queued_record, takeover)
+    queued = {'session': session, 'queue': queue, 'queue_job': queue_job}
+    queued['version'] = manifest.version
+    held = _hold_folder(run, lambda attempts: _queued_record(me, attempts, queued), takeover)
     if isinstance(held, Claim):
         return RUNNING_ELSEWHERE
     let_go = held.release
@@ -173,6 +156,23 @@ def materialise(
         return QUEUED
     finally:
         let_go()
+
+
+def _queued_record(me: ThisProcess, attempts: int, queued: Mapping[str, Any]) -> str:
+    return record_text(
+        {
+            'schema': SCHEMA,
+            'attempt': attempts,
+            'host': me.host,
+            'boot_id': me.boot_id,
+            'pid': me.pid,
+            'pid_start': me.pid_start,
+            'kind': 'scheduler',
+            'state': QUEUED,
+            **queued,
+            'fingerprints': {},
+        }
+    )
 
 
 def _is_with_slurm(status: JobStatus | None) -> bool:
