@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -250,6 +251,59 @@ def test_secrets_are_named_and_never_shown(bench):
     assert values(printed(bench('--dry-run', '--sink=none', **secrets)), '--env')[2:] == []
 
 
+def test_classes_of_sinks_are_mounted_and_files_that_would_be_lost_are_named(bench):
+    for name in ('sinks', 'packed'):
+        (bench.folder / name).mkdir()
+    (bench.folder / 'sinks' / 'own.py').write_text('class Own: ...')
+    (bench.folder / 'packed' / '__init__.py').write_text('class Packed: ...')
+    (bench.folder / 'more.yaml').write_text(
+        'sinks:\n'
+        '  - {name: own, class: "sinks/own.py:Own", path: "${PLACE}/own.txt"}\n'
+        '  - {name: packed, class: "packed:Packed", url: "http://box/path"}\n'
+        '  - {name: junit, path: "out/{session}.xml"}\n'
+        '  - {name: markdown, path: "results/{session}.md"}\n'
+        '  - {name: mlflow, tracking_uri: sqlite:///nights.db}\n'
+    )
+    at = str(bench.folder)
+    done = bench('--dry-run', configs=('bench.yaml', 'more.yaml'), PLACE=f'{at}/results')
+    mounts = values(printed(done), '--volume')
+    assert {f'{at}/sinks:{at}/sinks:ro', f'{at}/packed:{at}/packed:ro'} <= set(mounts)
+    lost = [line for line in done.stderr.splitlines() if line.startswith('warning: sink')]
+    assert lost == [
+        f'warning: sink {name!r} writes {value!r} in more.yaml line {line}: outside the results '
+        'folder, where a container leaves nothing'
+        for name, value, line in [
+            ('junit', 'out/{session}.xml', 4),
+            ('mlflow', 'sqlite:///nights.db', 6),
+        ]
+    ]
+
+
+def test_what_is_wrong_with_a_sink_is_said_as_the_image_may_know_better(bench):
+    (bench.folder / 'more.yaml').write_text(
+        'sinks:\n'
+        '  - {name: junit, pth: x}\n'
+        '  - {name: own, class: "gone.py:Own"}\n'
+        '  - {name: slack}\n'
+    )
+    done = bench('--dry-run', configs=('bench.yaml', 'more.yaml'))
+    assert values(printed(done), '--env')[-1] == 'SLACK_BOT_TOKEN'
+    told = [line for line in done.stderr.splitlines() if line.startswith('warning: sink ')]
+    for line, text in zip(told, ['has no key', 'gone.py', 'does not know where to'], strict=True):
+        assert text in line
+        assert ' in more.yaml line ' in line
+
+
+def test_a_folder_that_holds_others_is_mounted_once(bench):
+    shutil.move(bench.folder / 'scripts' / 'size.py', bench.folder / 'size.py')
+    at = str(bench.folder)
+    assert values(printed(bench('--dry-run')), '--volume') == [
+        f'{at}/results:{at}/results',
+        f'{at}:{at}:ro',
+        f'{at}/bench.yaml:{at}/bench.yaml:ro',
+    ]
+
+
 @pytest.mark.parametrize(
     ('words', 'environment', 'gpus'),
     [
@@ -324,6 +378,8 @@ def test_what_is_not_here_may_be_in_the_image_if_it_lies_elsewhere(bench):
             [],
             "entry 'a': its script '{at}/scripts/gone.py' does not exist in bench.yaml line 1",
         ),
+        ({}, ['--session-name=a b'], "session name 'a b' cannot be a folder"),
+        ({}, ['--session-name=size'], "a session cannot be named 'size', as an entry is"),
         ({}, ['--gpus=both'], '--gpus is all, none, a number of GPUs'),
         ({}, ['--memory=much'], "--memory is an amount such as '64G', got 'much'"),
         ({}, ['--use-host-checkout=gone'], "there is no folder '{at}/gone'"),

@@ -22,12 +22,18 @@ from kwdagger.bench.containers.program import (
     shell_words,
     split_words,
 )
+from kwdagger.bench.containers.sinks import (
+    class_mounts,
+    lost_files,
+    sink_problems,
+    told_sinks,
+)
 from kwdagger.bench.containers.variables import OWN, variables_of
 from kwdagger.bench.entries.model import BenchConfig, SinkSpec
 from kwdagger.bench.entries.places import REPOSITORY, missing_datasets
 from kwdagger.bench.entries.points import entry_texts
 from kwdagger.bench.options import chosen_entries, files_of, read_config, with_lists
-from kwdagger.bench.problems import refuse
+from kwdagger.bench.problems import refuse, session_problems
 from kwdagger.bench.run import BenchRunConfig
 from kwdagger.errors import MissingFile
 from kwdagger.reporting import plan_text
@@ -94,14 +100,22 @@ def bench_in_container(options: Mapping[str, Any]) -> int:
     entries = chosen_entries(here, options)
     files = [os.path.abspath(path) for path in config_files(options)]
     written = load_config(files).mapping
-    refuse_problems(here, inside, files)
+    sinks = told_sinks(here, options['sink'])
+    refuse_problems(here, inside, files, [*session_problems(here, options)])
     mounts = mounts_of(
-        here, inside, entries, files, has_repository=f'{{{REPOSITORY}}}' in str(written)
+        here,
+        inside,
+        entries,
+        files,
+        further=class_mounts(sinks),
+        has_repository=f'{{{REPOSITORY}}}' in str(written),
     )
     own = checkouts(as_list(options['use_host_checkout']))
     call = container_call(
-        options, inside, [*mounts, *own], [*variables(written, here, options, own)]
+        options, inside, [*mounts, *own], [*variables(written, sinks, options, own)]
     )
+    for warning in [*sink_problems(sinks), *lost_files(sinks, mounts, os.environ)]:
+        plan_text.warn_text(f'warning: {warning}')
     if options['dry_run']:
         for warning in absent(mounts):
             plan_text.warn_text(f'warning: {warning}')
@@ -116,18 +130,20 @@ def config_files(options: Mapping[str, Any]) -> list[str]:
     return [os.path.expanduser(path) for path in [*named, *files_of(options['datasets'])]]
 
 
-def refuse_problems(here: BenchConfig, inside: BenchConfig, files: Sequence[str]) -> None:
+def refuse_problems(
+    here: BenchConfig, inside: BenchConfig, files: Sequence[str], further: Sequence[str]
+) -> None:
     """See that the configuration can run in the container.
 
     A script or dataset that is not here, nor in a folder that is mounted, may be in the image.
 
     Raises:
-        InvalidValue: something else is wrong with it.
+        InvalidValue: something else is wrong with it, or one of `further` is.
     """
     folders = [os.path.dirname(path) for path in files]
     excused = tuple(in_image(here, inside, folders))
     wrong = [text for text in here.problems if not any(part in text for part in excused)]
-    refuse(wrong)
+    refuse([*wrong, *further])
     for warning in [
         *here.warnings,
         *(f'{text}: it has to be in the image' for text in here.problems),
@@ -148,14 +164,14 @@ def in_image(here: BenchConfig, inside: BenchConfig, folders: Sequence[str]) -> 
 
 def variables(
     written: Mapping[Any, Any],
-    config: BenchConfig,
+    sinks: Sequence[SinkSpec],
     options: Mapping[str, Any],
     own: Sequence[Mount],
 ) -> Iterator[Words]:
     """Yield the options for the environment of the container."""
     host = os.environ.get('HOST_HOSTNAME') or socket.gethostname()
     texts = [f'HOST_HOSTNAME={host}', _DIGEST]
-    for name in variables_of(written, told_sinks(config, options['sink']), os.environ):
+    for name in variables_of(written, sinks, os.environ):
         if name in OWN:
             plan_text.warn_text(f'warning: ${{{name}}} is the value that the container has')
         else:
@@ -163,17 +179,6 @@ def variables(
     texts += as_list(options['env'])
     texts += [f'PYTHONPATH={import_path(own)}'] if own else []
     yield from (('--env', text) for text in dict.fromkeys(texts))
-
-
-def told_sinks(config: BenchConfig, option: str | None) -> list[SinkSpec]:
-    """Return the sinks that a session with this ``--sink`` tells."""
-    if option is None:
-        return [sink for sink in config.sinks if sink.role != 'chosen']
-    names = as_list(option)
-    known = {sink.name: sink for sink in config.sinks}
-    chosen = [known.get(name, SinkSpec(name)) for name in names if name != 'none']
-    notices = [sink for sink in config.sinks if sink.role == 'notice' and sink not in chosen]
-    return [*chosen, *(notices if names != ['none'] else [])]
 
 
 def container_call(

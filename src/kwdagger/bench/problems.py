@@ -26,7 +26,7 @@ def all_problems(config: BenchConfig, options: Mapping[str, Any]) -> list[str]:
 
 def problems_before_plan(config: BenchConfig, options: Mapping[str, Any]) -> list[str]:
     """Return those problems that show before a plan is made; while there are any, none is."""
-    found = [*config.problems, *_of_sinks(config, options), *_of_session(config, options)]
+    found = [*config.problems, *_of_sinks(config, options), *session_problems(config, options)]
     if not config.entries:
         found.append(f'the configuration has no entries{config.place}')
         return found
@@ -65,7 +65,8 @@ def _of_sink(sink: SinkSpec, selected: str | None) -> Iterator[str]:
         yield f'{error}{sink.place}'
 
 
-def _of_session(config: BenchConfig, options: Mapping[str, Any]) -> Iterator[str]:
+def session_problems(config: BenchConfig, options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why a session cannot have the name that it was given."""
     name = options.get('session_name') or config.session_name
     if not name:
         return

@@ -59,6 +59,7 @@ def mounts_of(
     entries: Iterable[Entry],
     files: Sequence[str],
     *,
+    further: Iterable[Mount] = (),
     has_repository: bool = False,
 ) -> list[Mount]:
     """Return the mounts of a session, outer folders before what lies in them.
@@ -66,18 +67,30 @@ def mounts_of(
     Args:
         here: the configuration as the host reads it. inside: as a container reads it.
         entries: those that are run. files: of the configuration.
+        further: what else is needed, unless it is there anyway.
         has_repository: whether the configuration names the repository that it lies in.
 
     Raises:
         InvalidValue: two things that differ would be in one place.
     """
     wanted = [*_results(here, inside), *_named(here, has_repository)]
-    for entry in [*here.setups, *entries]:
-        for mount in [_script(entry, inside), *_datasets(entry, here, inside)]:
-            if mount is not None and not any(other.holds(mount) for other in wanted):
-                wanted.append(mount)
+    needed = [
+        mount
+        for entry in [*here.setups, *entries]
+        for mount in [_script(entry, inside), *_datasets(entry, here, inside)]
+    ]
+    wanted += _without_parts([mount for mount in (*needed, *further) if mount], wanted)
     wanted += [_same_place(path, 'a configuration file') for path in files]
     return sorted(_unique(wanted), key=lambda mount: (not mount.is_writable, mount.target))
+
+
+def _without_parts(mounts: Iterable[Mount], others: Sequence[Mount]) -> list[Mount]:
+    """Return those mounts that no other one holds."""
+    kept: list[Mount] = []
+    for mount in mounts:
+        if not any(outer.holds(mount) for outer in (*others, *kept)):
+            kept = [*(inner for inner in kept if not mount.holds(inner)), mount]
+    return kept
 
 
 def _results(here: BenchConfig, inside: BenchConfig) -> Iterator[Mount]:
