@@ -10,7 +10,8 @@ _NORMAL = NormalDist()
 _TERMS = 300
 _EPSILON = 1e-14
 _TINY = 1e-300
-_CLOSE = 1e-7
+_CLOSE = 1e-9
+_STEPS = 60
 
 
 def normal_quantile(share: float) -> float:
@@ -38,16 +39,20 @@ def t_quantile(tail: float, freedom: float) -> float:
     >>> round(t_quantile(0.05, 4), 4)
     2.7764
     """
-    low, high = 0.0, 1.0
-    while two_sided(high, freedom) > tail:
-        low, high = high, high * 2
-    while high - low > _CLOSE * high:
-        middle = (low + high) / 2
-        if two_sided(middle, freedom) > tail:
-            low = middle
-        else:
-            high = middle
-    return high
+    t = normal_quantile(1 - tail / 2)
+    for _ in range(_STEPS):  # Newton's method in log t and log p, where the tail is nearly straight
+        p = two_sided(t, freedom)
+        step = math.log(p / tail) * p / (2 * t * _density(t, freedom))
+        t *= math.exp(step)
+        if abs(step) < _CLOSE:
+            break
+    return t
+
+
+def _density(t: float, freedom: float) -> float:
+    ratio = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)
+    tail = (freedom + 1) / 2 * math.log1p(t * t / freedom)
+    return math.exp(ratio - tail) / math.sqrt(freedom * math.pi)
 
 
 def chi2_quantile(share: float, freedom: float) -> float:

@@ -25,6 +25,25 @@ def heavy_tailed(random, size):
     return 100 * np.exp(0.05 * random.standard_t(3, size))
 
 
+def quantised(random, size):
+    """Few different values and many ties: a time in whole tenths."""
+    return np.round(1 + 0.07 * random.standard_normal(size), 1)
+
+
+def equal(random, size):
+    return np.full(size, 7.0)
+
+
+def drifting(random, size):
+    """Each night a little slower than the one before it: half of the noise a night."""
+    return 100 * np.exp(0.01 * random.standard_normal(size) + 0.005 * np.arange(size))
+
+
+def walking(random, size):
+    """Each night begins where the last one ended."""
+    return 100 * np.exp(np.cumsum(0.01 * random.standard_normal(size)))
+
+
 def runs(values, session='', block=''):
     return tuple(Observation(float(value), session, block) for value in values)
 
