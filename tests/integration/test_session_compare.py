@@ -255,6 +255,23 @@ def test_machines_and_packages_that_differ_are_told(session, here):
     assert 'packages' not in out  # nothing is known of those of one side
 
 
+def test_a_container_goes_by_the_name_of_its_machine(session, here):
+    shutil.copytree('out', 'boxed', symlinks=True)
+    host = json.loads(Path('boxed/_kwdagger_schedule/night5/session.json').read_text())['host']
+    for path in Path('boxed').glob('bench/*/job_status.json'):
+        record = json.loads(path.read_text())
+        if record['session'] == 'night5':
+            path.write_text(json.dumps({**record, 'host': '488691830b17'}))
+    folder = Path('boxed/_kwdagger_schedule/night5')
+    record = json.loads((folder / 'session.json').read_text())
+    (folder / 'session.json').write_text(json.dumps({**record, 'host': '488691830b17'}))
+    words = ('compare', 'night4', 'night5', '--over=seed', '--root=boxed')
+    assert 'the sides ran on different hosts' in session(*words)[1]
+    (folder / 'env.json').write_text(json.dumps({'hostname': host}))
+    assert 'different hosts' not in session(*words)[1]
+    assert '488691830b17' not in session('list', 'boxed')[1]
+
+
 def test_lines_fit_a_narrow_screen(session, here, monkeypatch):
     monkeypatch.setenv('COLUMNS', '80')
     _, out, _ = session('compare', 'slow6', '--root=out')

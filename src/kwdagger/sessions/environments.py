@@ -67,6 +67,12 @@ def session_surroundings(session: RecordedSession) -> dict[str, str]:
     return {key: str(value) for key, value in found.items() if value}
 
 
+def host_of(session: RecordedSession) -> str:
+    """Return the machine that a session was started on: not the container that it was in."""
+    name = _environment(session).get('hostname') or session.record.get('host')
+    return str(name or '')
+
+
 def _environment(session: RecordedSession) -> dict[str, Any]:
     """Return ``env.json``, which benchmark sessions have; empty where it cannot be read."""
     try:

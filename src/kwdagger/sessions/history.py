@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kwdagger.analysis.directions import objective_by_name
@@ -24,6 +24,7 @@ from kwdagger.rundir.run_state import FAILED_STATES, last_line
 from kwdagger.rundir.runs import find_runs
 from kwdagger.rundir.session_files import read_plan
 from kwdagger.rundir.status import JobStatus, read_status
+from kwdagger.sessions.environments import host_of
 from kwdagger.sessions.recorded import RecordedPipelines, RecordedSession
 from kwdagger.values import Value, hash_id, relocatable, rendered
 
@@ -126,7 +127,23 @@ def read_history(
         for (_, node), (pipeline, members) in groups.items()
         for run in _runs_of(root, pipeline, pipeline.node_dict[node], members)
     ]
-    return sorted([*runs, *unread], key=lambda run: (run.started_at, run.process_id))
+    runs = _on_machines([*runs, *unread], by_name)
+    return sorted(runs, key=lambda run: (run.started_at, run.process_id))
+
+
+def _on_machines(
+    runs: Iterable[BenchmarkRun], sessions: Mapping[str, RecordedSession]
+) -> list[BenchmarkRun]:
+    """Return runs with the machine in the place of the container that a session was in."""
+    names: dict[str, dict[object, str]] = {}
+    found = []
+    for run in runs:
+        if run.session not in names:
+            session = sessions[run.session]
+            names[run.session] = {session.record.get('host'): host_of(session)}
+        machine = names[run.session].get(run.host, run.host)
+        found.append(run if machine == run.host else replace(run, host=machine))
+    return found
 
 
 def recorded_places(root: str, sessions: Iterable[RecordedSession]) -> Iterable[RecordedPlace]:

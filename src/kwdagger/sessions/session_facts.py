@@ -8,6 +8,7 @@ from typing import Any
 
 from kwdagger.reporting.measured import SessionFacts
 from kwdagger.rundir.run_state import FAILED_STATES
+from kwdagger.sessions.environments import host_of
 from kwdagger.sessions.history import BenchmarkRun, plan_rows, recorded_places
 from kwdagger.sessions.recorded import RecordedSession
 
@@ -36,7 +37,7 @@ def _facts(session: RecordedSession, states: Mapping[str, int]) -> SessionFacts:
         session.name,
         session.started_at,
         str(record.get('user') or ''),
-        str(record.get('host') or ''),
+        host_of(session),
         commit_of(record),
         len(rows),
         sum(not row.get('run') for row in rows),
