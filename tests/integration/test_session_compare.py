@@ -46,6 +46,9 @@ matrix:
   bench.size: [1, 10]
   bench.seed: [0, 1, 2, 3]
 """
+SUITE_ATTRIBUTES = {
+    'name', 'tests', 'failures', 'errors', 'skipped', 'time', 'timestamp', 'hostname',
+}  # fmt: skip
 NIGHTS = ('night1', 'night2', 'night3', 'night4', 'night5')
 
 
@@ -181,7 +184,14 @@ def test_files_for_people_and_for_ci(session, here):
     assert sum(line.endswith('| **worse** |') for line in table) == 4
     rows = [line for line in table if line.startswith('|')]
     assert {row.replace('\\|', '').count('|') for row in rows} == {9}
-    suite = ElementTree.parse('suite.xml').getroot()
+    top = ElementTree.parse('suite.xml').getroot()
+    [suite] = top
+    assert (top.tag, top.get('tests'), top.get('failures')) == ('testsuites', '6', '4')
+    assert set(suite.attrib) == SUITE_ATTRIBUTES
+    for case in suite:
+        assert set(case.attrib) == {'classname', 'name', 'time'}
+        assert {part.tag for part in case} <= {'failure', 'skipped', 'system-out'}
+    assert len({(case.get('classname'), case.get('name')) for case in suite}) == 6
     assert (suite.get('tests'), suite.get('failures'), suite.get('skipped')) == ('6', '4', '0')
     failed = [case.get('name') for case in suite if case.find('failure') is not None]
     assert sorted(failed) == ['rate', 'rate', 'time_s', 'time_s']

@@ -60,37 +60,71 @@ def write_junit(comparison: Comparison, path: str) -> None:
 
 
 def junit(comparison: Comparison) -> ElementTree.Element:
-    """Return the comparison as a JUnit test suite."""
-    verdicts = in_order(comparison.verdicts)
-    failed = len(comparison.failures) + sum(one.word == 'worse' for one in verdicts)
-    suite = ElementTree.Element(
-        'testsuite',
-        name=f'{comparison.b.asked} against {comparison.a.asked}',
-        tests=str(len(verdicts) + len(comparison.failures)),
-        failures=str(failed),
-        errors='0',
-        skipped=str(sum(one.word == 'undecided' for one in verdicts)),
-    )
+    """Return the comparison as JUnit test suites, of which there is one.
+
+    Source: the format that Ant's JUnit task writes, as CI systems read it.
+    """
+    suite = ElementTree.Element('testsuite')
     for failure in comparison.failures:
         _broken_case(suite, failure, comparison)
-    for verdict in verdicts:
+    for verdict in in_order(comparison.verdicts):
         _case(suite, verdict, comparison)
-    return suite
+    for lost in comparison.lost:
+        _skipped_case(suite, lost.subject, lost.metric or 'result', lost.reason, comparison)
+    for subject in comparison.only_a:
+        _skipped_case(suite, subject, 'result', 'B did not measure it', comparison)
+    counts = {
+        'tests': len(suite),
+        'failures': len(suite.findall('testcase/failure')),
+        'errors': 0,
+    }
+    name = _text(f'{comparison.b.asked} against {comparison.a.asked}')
+    started = comparison.b.started[-1] if comparison.b.started else ''
+    suite.attrib.update(
+        name=name,
+        **{key: str(count) for key, count in counts.items()},
+        skipped=str(len(suite.findall('testcase/skipped'))),
+        time='0',
+        timestamp=started[:19],
+        hostname=_text(', '.join(comparison.b.hosts)),
+    )
+    top = ElementTree.Element('testsuites', name=name, time='0')
+    top.attrib.update({key: str(count) for key, count in counts.items()})
+    top.append(suite)
+    ElementTree.indent(top)
+    return top
+
+
+def _skipped_case(
+    suite: ElementTree.Element, subject: str, name: str, why: str, comparison: Comparison
+) -> None:
+    label = comparison.labels.get(subject, subject)
+    case = _new_case(suite, label, name)
+    ElementTree.SubElement(case, 'skipped', message=_text(why))
+
+
+def _new_case(suite: ElementTree.Element, label: str, name: str) -> ElementTree.Element:
+    return ElementTree.SubElement(
+        suite, 'testcase', classname=_text(label), name=_text(name), time='0'
+    )
 
 
 def _broken_case(suite: ElementTree.Element, failure: Failure, comparison: Comparison) -> None:
     label = comparison.labels.get(failure.subject, failure.subject)
-    case = ElementTree.SubElement(suite, 'testcase', classname=_text(label), name='result')
+    case = _new_case(suite, label, 'result')
     reason = _text(failure.reason)
-    ElementTree.SubElement(case, 'failure', message=reason).text = _text(failure.path)
+    ElementTree.SubElement(case, 'failure', type='broken', message=reason).text = _text(
+        failure.path
+    )
 
 
 def _case(suite: ElementTree.Element, verdict: Verdict, comparison: Comparison) -> None:
     label, metric, *cells = map(_text, verdict_cells(verdict, comparison))
-    case = ElementTree.SubElement(suite, 'testcase', classname=label, name=metric)
+    case = _new_case(suite, label, metric)
     told = ', '.join(f'{head} {cell}' for head, cell in zip(HEADS[2:], cells, strict=True))
     if verdict.word == 'worse':
-        ElementTree.SubElement(case, 'failure', message=f'worse: ratio {cells[2]}').text = told
+        message = f'worse: ratio {cells[2]}'
+        ElementTree.SubElement(case, 'failure', type='worse', message=message).text = told
     elif verdict.word == 'undecided':
         ElementTree.SubElement(case, 'skipped', message=cells[-1])
     else:

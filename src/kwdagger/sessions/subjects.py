@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -10,6 +11,7 @@ from kwdagger.sessions.history import BenchmarkRun
 from kwdagger.values import Value, hash_id, rendered, scalar_text
 
 _LONGEST = 60
+_TOLD_APART = 6
 _ALIKE = 0.6
 
 
@@ -42,14 +44,22 @@ def _hash(values: dict[str, Value]) -> str:
 
 
 def labels(runs: Iterable[BenchmarkRun]) -> dict[str, str]:
-    """Return algo id -> its node and what tells it from the node's other algo ids."""
+    """Return algo id -> its node and what tells it from the node's other algo ids.
+
+    No two are the same: where parameters do not tell, the end of the id does.
+    """
     by_node: dict[str, dict[str, BenchmarkRun]] = {}
     for run in runs:
         by_node.setdefault(run.node, {}).setdefault(run.algo_id, run)
-    return {
+    found = {
         subject: _label(run, list(members.values()))
         for members in by_node.values()
         for subject, run in members.items()
+    }
+    counts = Counter(found.values())
+    return {
+        subject: label if counts[label] == 1 else f'{label} ({subject[-_TOLD_APART:]})'
+        for subject, label in found.items()
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 from kwdagger.analysis.comparing.comparison import Side
 from kwdagger.analysis.comparing.series import Rules
 from kwdagger.errors import InvalidValue
+from kwdagger.reporting.comparison_files import junit
 from kwdagger.reporting.comparison_text import document, in_order, remark_lines
 from kwdagger.sessions.comparing import compare_runs
 from kwdagger.sessions.history import BenchmarkRun, _metrics
@@ -68,6 +69,10 @@ def test_what_only_one_side_measured_is_named_with_what_is_most_like_it():
         run('b', 'encoder', own={'level': 3}, time_s=1),
     ]
     found = compared(a, b)
+    cases = junit(found)[0]
+    assert [case.get('classname') for case in cases if case.find('skipped') is not None] == [
+        'bench', 'sweep n=1 m=5', 'codec', 'gone'
+    ]  # fmt: skip
     lines = '\n'.join(remark_lines(found))
     assert 'only in A: sweep n=1 m=5 (most like it in B: sweep n=2 m=5)' in lines
     assert 'only in B: sweep n=2 m=6 (most like it in A: sweep n=1 m=5)' in lines
@@ -185,3 +190,12 @@ def test_inputs_that_one_side_lacks_are_told():
     other = [run(name, 'other', time_s=1) for name in 'ab']
     found = compared([a[0], other[0]], [*b, other[1]])
     assert remark_lines(found) == [f'not compared: bench: {reason}']
+
+
+def test_no_two_benchmarks_have_one_name():
+    """Not even where their parameters are too long to be told in full."""
+    texts = [f'{"x" * 80}{end}' for end in 'ab']
+    found = compared(*([run(side, own={'t': text}, time_s=1) for text in texts] for side in 'ab'))
+    names = {one['benchmark'] for one in document(found)['verdicts']}
+    assert len(names) == 2
+    assert all(name.startswith('bench t=xxx') for name in names)

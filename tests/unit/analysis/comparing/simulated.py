@@ -25,6 +25,11 @@ def heavy_tailed(random, size):
     return 100 * np.exp(0.05 * random.standard_t(3, size))
 
 
+def wild(random, size):
+    """Student's t with 2.1 degrees of freedom: hardly a variance, far outliers."""
+    return 100 * np.exp(0.05 * random.standard_t(2.1, size))
+
+
 def quantised(random, size):
     """Few different values and many ties: a time in whole tenths."""
     return np.round(1 + 0.07 * random.standard_normal(size), 1)

@@ -16,6 +16,7 @@ from simulated import (
     quantised,
     runs,
     walking,
+    wild,
 )
 
 from kwdagger.analysis.comparing.series import Rules, Series
@@ -64,7 +65,7 @@ def test_false_alarms_stay_under_5_percent(noise, m, n):
 @pytest.mark.parametrize(
     ('noise', 'before', 'm', 'n'),
     [
-        *((noise, 24, 1, 1) for noise in (*NOISES, drifting, walking)),
+        *((noise, 24, 1, 1) for noise in (*NOISES, wild, drifting, walking)),
         *((noise, 0, 5, 1) for noise in (*NOISES, drifting, walking)),
         *((noise, 0, 5, 2) for noise in NOISES),
         (normal, 3, 1, 1),
