@@ -212,14 +212,36 @@ def _usage_error(cls: type[OptionsConfig], text: str, words: Sequence[str]) -> s
     message = text.splitlines()[-1].partition('error: ')[2] or text.splitlines()[-1]
     if wrong := _BAD_NUMBER.match(message):
         return f'--{_option_of(cls, wrong[2], words)} is {_NUMBERS[wrong[1]]}, not {wrong[2]!r}'
+    if message.endswith('expected one argument'):
+        return f'{_without_value(words)} needs a value'
     unknown = message.partition('unrecognized arguments: ')[2].split(' ')[0]
     if not unknown:
         return message
     if not unknown.startswith('-'):
         return f'{unknown!r} belongs to no option; a value that holds blanks needs quotes'
     name = unknown.partition('=')[0].lstrip('-').replace('-', '_')
-    nearest = did_you_mean(name, cls.__default__).replace("'", '')
+    nearest = did_you_mean(name, _names(cls)).replace("'", '')
     return f'unknown option {unknown.partition("=")[0]!r}{nearest.replace("mean ", "mean --")}'
+
+
+def _names(cls: type[OptionsConfig]) -> list[str]:
+    """Return the names of all options, and the other names of each."""
+    others = [name for option in cls.__default__.values() for name in _aliases(option)]
+    return [*cls.__default__, *others]
+
+
+def _aliases(option: Any) -> list[str]:
+    alias = getattr(option, 'alias', None) or []
+    return [alias] if isinstance(alias, str) else list(alias)
+
+
+def _without_value(words: Sequence[str]) -> str:
+    """Return the option that nothing follows: the parser's message leaves it out."""
+    pairs = zip(words, [*words[1:], '-'], strict=True)
+    bare = (
+        word for word, after in pairs if word[:1] == '-' and '=' not in word and after[:1] == '-'
+    )
+    return next(bare, 'an option')
 
 
 def _option_of(cls: type[OptionsConfig], value: str, words: Sequence[str]) -> str:

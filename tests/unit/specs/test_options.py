@@ -10,7 +10,7 @@ from kwdagger.specs.options import OptionsConfig, as_list, as_mapping, as_pairs,
 class Options(OptionsConfig):
     """Options of every kind."""
 
-    name = scfg.Value('n', type=str, help='a text')
+    name = scfg.Value('n', type=str, alias=['title'], help='a text')
     some_flag = scfg.Value(False, isflag=True, help='a flag')
     report = scfg.Value(True, isflag=True, type=str, help='a flag or YAML')
     count = scfg.Value(1, help='a number')
@@ -62,7 +62,9 @@ def test_library_values_are_kept():
 @pytest.mark.parametrize(
     ('argv', 'message'),
     [
-        (['--nam'], 'expected one argument'),
+        (['--nam'], '--nam needs a value'),
+        (['--tries', '--name=x'], '--tries needs a value'),
+        (['--titel=x'], "unknown option '--titel' (did you mean --title?)"),
         (['--bogus=3'], "unknown option '--bogus'"),
         (
             ['first', 'extra'],
