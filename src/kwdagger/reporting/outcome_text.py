@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -68,7 +69,7 @@ def print_outcome(
             print_text(f'  with {", ".join(job.params)}')
         for line in job.last_lines:
             print_text(f'    {line}')
-        print_text(f'  again: bash {job.script}')
+        print_text(f'  again: bash {shlex.quote(job.script)}')
     if len(outcome.failed) > _SHOWN_FAILURES:
         print_text(f'... and {len(outcome.failed) - _SHOWN_FAILURES} more failed')
     for name in outcome.unfinished[:_SHOWN_UNFINISHED]:
@@ -97,7 +98,8 @@ def print_handover(handover: HandoverLike, outcome: OutcomeLike, root: str) -> N
     else:
         arrays = f' in {handover.arrays} array' + 's' * (handover.arrays != 1)
         where = arrays if handover.arrays or not handover.jobs else ''
-        print_text(f'submitted {handover.jobs} jobs{where}; kwdagger status {root} shows them')
+        look = f'kwdagger status {shlex.quote(root)}'
+        print_text(f'submitted {handover.jobs} jobs{where}; {look} shows them')
     if handover.waiting:
         trouble = f' ({handover.trouble})' if handover.trouble else ''
         print_text(f'{handover.waiting} jobs wait for a place{trouble}: run the same command again')

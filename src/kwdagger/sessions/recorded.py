@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import shlex
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -116,7 +117,7 @@ def _names(
         root = sessions[0].root
         raise UnknownName(
             f'no session {word!r} under {root!r}{did_you_mean(word, by_name)}; '
-            f'kwdagger session list {root} names them'
+            f'kwdagger session list {shlex.quote(root)} names them'
         )
     return found
 

@@ -194,4 +194,4 @@ def report_on(session: SessionDirectory, name: str) -> SinkReport:
 def replay_command(session: SessionDirectory) -> str:
     """Return the command that tells a session's sinks what they missed."""
     root = min(os.path.relpath(session.root), os.path.abspath(session.root), key=len)
-    return f'kwdagger session replay {session.name} --root {shlex.quote(root)}'
+    return f'kwdagger session replay {shlex.quote(session.name)} --root {shlex.quote(root)}'
