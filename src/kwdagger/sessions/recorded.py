@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import shlex
 import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
