@@ -315,6 +315,22 @@ def test_two_calls_that_share_a_session_tell_everything_once(work):
     }  # fmt: skip
 
 
+def test_calls_with_the_same_jobs_in_one_session_tell_each_once(work):
+    Path('prog.py').write_text(PROGRAM + 'time.sleep(1)\n')
+    words = command('--session=s', sinks=[tracker(), 'junit'])
+    calling = [subprocess.Popen(words, stderr=subprocess.PIPE) for _ in range(3)]
+    assert [process.communicate(timeout=120)[1] for process in calling] == [b''] * 3
+    assert [process.returncode for process in calling] == [0] * 3
+    told = Counter(line.split()[0] for line in calls())
+    assert (told['started'], told['finished'], told['close']) == (3, 3, 1)
+    assert stored()['summary'][0] == 'passed'
+    suite = ElementTree.parse(session_file('s', 'junit.xml')).getroot()[0]
+    assert [suite.get(key) for key in ('tests', 'failures', 'skipped')] == ['3', '0', '0']
+    before = calls()
+    replay('s')
+    assert calls() == before
+
+
 def test_jobs_found_done_are_no_results_of_the_session(work):
     schedule('--session=monday', sinks=[tracker('monday')])
     schedule('--session=tuesday', sinks=[tracker('tuesday')])

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.rundir.layout import RunDirectory, SessionDirectory
 from kwdagger.rundir.session_files import read_session
+from kwdagger.rundir.status import read_status
 from kwdagger.sessions.events import (
     CALL_FINISHED,
     JOB_FINISHED,
@@ -63,7 +64,11 @@ class EventLog:
             self._catch_up(file)
             lines = [] if self.identity else [self._head()]
             found, offsets = journal_events(self._session, self._offsets)
-            fresh = {event.key: event for event in found if event.key not in self._known}
+            fresh = {
+                event.key: event
+                for event in found
+                if event.key not in self._known and not self._is_told_by_another_call(event)
+            }
             plan: dict[str, PlannedJob] = {}
             if records:
                 plan = planned_jobs(self._session)
@@ -170,6 +175,17 @@ class EventLog:
             ended = {one.job for one in known if one.kind == JOB_FINISHED}
             jobs = {name: row for name, row in jobs.items() if name not in ended}
         return recorded_events(self._session, jobs, known)
+
+    def _is_told_by_another_call(self, event: Event) -> bool:
+        """Whether a call found that another one of this session runs the job, or has run it."""
+        state, reason = event.payload.get('state'), event.payload.get('reason')
+        if event.kind != JOB_FINISHED or not (
+            state == 'elsewhere' or (state == 'passed' and reason)
+        ):
+            return False
+        place = place_of(self._session, planned_jobs(self._session), event.job)
+        status = read_status(RunDirectory(place.rundir).status_path)
+        return status is not None and status.session == self._session.name
 
     def _told_apart(self, event: Event, plan: Mapping[str, PlannedJob]) -> Event:
         """Mark the end of a job that was found done: it is no result of this session."""

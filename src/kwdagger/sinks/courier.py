@@ -23,6 +23,7 @@ from kwdagger.sinks.delivery import Delivery
 from kwdagger.sinks.specs import SinkSpec, read_specs
 
 POLL_SECONDS = 0.5
+_LOCK_SECONDS = 0.05
 OVER, LEFT, GONE = 'over', 'left', 'gone'
 _READ_BYTES = 64
 _EXIT_SECONDS = 5.0
@@ -51,8 +52,10 @@ def follow(session: SessionDirectory, spec: SinkSpec, control: Control) -> bool:
     """Serve a sink while a schedule call runs; return whether it has taken everything."""
     lock = _Lock(session.sink_lock_path(spec.name))
     while not lock.take():  # somebody else serves it, until their own call ends
-        if control.wait(POLL_SECONDS):
+        control.wait(POLL_SECONDS)
+        if control.word and (control.word != OVER or is_running(session)):
             return True
+        time.sleep(_LOCK_SECONDS if control.word else 0.0)
     log = EventLog(session)
     log.collect()
     delivery = Delivery(session, spec, log)

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import IO, Any
 
@@ -82,7 +82,7 @@ def served(session: SessionDirectory, specs: Sequence[SinkSpec]) -> Iterator[Ser
         yield sinks
     finally:
         _settle(sinks)
-        sinks.reports = [report_on(session, spec.name) for spec in specs]
+        sinks.reports = [_report_of_call(sinks, spec.name) for spec in specs]
 
 
 def start_courier(
@@ -189,6 +189,13 @@ def report_on(session: SessionDirectory, name: str) -> SinkReport:
     state = read_state(session.sink_path(name))
     pending = pending_events(session, name)
     return SinkReport(name, pending, state.trouble, tuple(state.said))
+
+
+def _report_of_call(sinks: Served, name: str) -> SinkReport:
+    """Return how far a sink was told; what others add to a session, they tell themselves."""
+    report, process = report_on(sinks.session, name), sinks.processes.get(name)
+    has_taken_all = process is not None and process.returncode == 0
+    return replace(report, pending=0) if has_taken_all else report
 
 
 def replay_command(session: SessionDirectory) -> str:
