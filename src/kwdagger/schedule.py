@@ -332,7 +332,7 @@ def execute(
                 or (lambda total: progress_view(total, quiet or config['monitor'] == 'none')),
                 plan_text.print_text if not quiet else lambda text: None,
             )
-        sinks.end(end.exit_code, left=end.handover is not None)
+            sinks.end(end.exit_code, left=end.handover is not None)
         show_end(end, time.monotonic() - started, session, options, quiet)
     sink_text.print_reports(sinks.reports, replay_command(session), quiet)
     return end
