@@ -114,7 +114,10 @@ def bench_in_container(options: Mapping[str, Any]) -> int:
     call = container_call(
         options, inside, [*mounts, *own], [*variables(written, sinks, options, own)]
     )
-    for warning in [*sink_problems(sinks), *lost_files(sinks, mounts, os.environ)]:
+    for warning in [
+        *sink_problems(sinks),
+        *lost_files(told_sinks(inside, options['sink']), mounts, os.environ),
+    ]:
         plan_text.warn_text(f'warning: {warning}')
     if options['dry_run']:
         for warning in absent(mounts):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from kwdagger.errors import InvalidValue, UnknownName, UserError, did_you_mean
 from kwdagger.pipeline.placeholders import RUN_DIRECTORY
 from kwdagger.specs.configs.environment import VARIABLE, replaced_variables
+from kwdagger.values import Value
 
 RUN_DIRECTORY_NAMES = ('session_entry_dir', 'session')
 _DATASET = 'dataset'
@@ -82,6 +83,17 @@ class Placeholders:
             return self._meaning(match, within)
 
         return _PLACEHOLDER.sub(meaning, text)
+
+    def with_paths(self, value: Value) -> Value:
+        """Return a value in whose texts named paths are filled in, and nothing else."""
+        if isinstance(value, str):
+            return _PLACEHOLDER.sub(self._path_or_text, value)
+        if isinstance(value, Mapping):
+            return {key: self.with_paths(item) for key, item in value.items()}
+        return [self.with_paths(item) for item in value] if isinstance(value, list) else value
+
+    def _path_or_text(self, match: re.Match[str]) -> str:
+        return match[0] if match['colon'] else self.paths.get(match['name'], match[0])
 
     def problems(self, texts: Iterable[str]) -> list[str]:
         """Return what `meanings` would raise, for every placeholder instead of the first."""

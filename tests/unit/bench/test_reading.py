@@ -227,3 +227,18 @@ def test_a_dataset_that_a_data_setup_is_told_need_not_be_there_before() -> None:
     )
     (problem,) = read(text).problems
     assert problem.startswith("entry 'a': '{dataset:found,txt}' is '/no/found.txt', which does not")
+
+
+def test_sinks_know_named_paths_and_keep_their_own_braces() -> None:
+    text = (
+        'paths: [{name: results_path, host_path: /r, container_path: /c}]\n'
+        'sinks: [{name: own, path: "{results_path}/{session}.xml",\n'
+        '         more: [{to: "{results_path}"}], price: "${X} {results_path:x} {{results_path}} {other}",\n'
+        '         number: 3}]\n'
+    )
+    for in_container, place in [(False, '/r'), (True, '/c')]:
+        (sink,) = read(text + ENTRY, in_container=in_container).sinks
+        assert sink.options['path'] == f'{place}/{{session}}.xml'
+        assert sink.options['more'] == [{'to': place}]
+        assert sink.options['number'] == 3
+        assert str(sink.options['price']).endswith(' {results_path:x} {{results_path}} {other}')

@@ -22,7 +22,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class SinkSpec:
-    """Who is told of the session, and its own keys as they were written.
+    """Who is told of the session, and its own keys: ``${NAME}`` as it was written.
 
     Attributes:
         role: ``configured``; ``chosen`` if it is told only when ``--sink`` names it; ``notice``

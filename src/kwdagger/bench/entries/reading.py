@@ -107,7 +107,7 @@ def read_bench(
     for key, listed_entries in (('data_setups', setups), ('entries', entries)):
         for index, entry in enumerate(listed_entries):
             _check_points(findings, entry, (key, index), placeholders, made)
-    sinks = tuple(_sinks(top))
+    sinks = tuple(_sinks(top, placeholders))
     check_names(findings, entries, setups)
     check_relations(findings, entries)
     check_addressees(findings, entries, sinks)
@@ -174,23 +174,23 @@ def _defaults(top: Fields) -> Defaults:
     )
 
 
-def _sinks(top: Fields) -> Iterable[SinkSpec]:
-    """Yield the sinks that are configured."""
+def _sinks(top: Fields, known: Placeholders) -> Iterable[SinkSpec]:
+    """Yield the sinks that are configured, with named paths in their keys filled in."""
     place = top.findings.config.place
     for fields in top.items('sinks'):
         name = fields.text('name')
         fields.flag('enabled', True)
         if name:
-            yield SinkSpec(name, _options(fields.values), place=place(fields.path))
+            yield SinkSpec(name, _options(fields.values, known), place=place(fields.path))
         else:
             fields.problem('it has no name')
     for name in TRACKERS:
         if top.values.get(name) is not None:
             top.within(name).flag('enabled', True)
-            yield SinkSpec(name, _options(top.mapping(name)), 'chosen', place((name,)))
+            yield SinkSpec(name, _options(top.mapping(name), known), 'chosen', place((name,)))
     if top.values.get(_NOTICES) is not None:
         top.within(_NOTICES).flag('enabled', True)
-        options = _options(top.mapping(_NOTICES))
+        options = _options(top.mapping(_NOTICES), known)
         variable = options.get('webhook_env')
         if isinstance(variable, str) and not os.environ.get(variable):
             text = f'{_NOTICES} is told nothing: {variable} is not set'
@@ -199,8 +199,9 @@ def _sinks(top: Fields) -> Iterable[SinkSpec]:
             yield SinkSpec(_NOTICES, options, 'notice', place((_NOTICES,)))
 
 
-def _options(values: Mapping[Any, Value]) -> dict[str, Value]:
-    return {str(key): value for key, value in values.items() if key not in ('name', 'enabled')}
+def _options(values: Mapping[Any, Value], known: Placeholders) -> dict[str, Value]:
+    own = {key: value for key, value in values.items() if key not in ('name', 'enabled')}
+    return {str(key): known.with_paths(value) for key, value in own.items()}
 
 
 def _check_points(
