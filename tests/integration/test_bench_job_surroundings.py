@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from bench_helper import SUCCEEDS, HelperRun, running
+from live_processes import ours, words_of
 from script_jobs import alive, wait_for
 
 from kwdagger.bench.job.environment import capture
@@ -240,6 +241,25 @@ def test_tasks_are_unpickled_only_when_asked_and_elsewhere(helper):
     (helper.dir / 'evil').touch()
     helper.python(text)
     assert not (helper.dir / 'unpickled').exists()
+
+
+@pytest.mark.parametrize('call', [
+    'bytearray, (5 << 30,)',  # zeros that take no memory until they are used
+    'os._exit, (3,)',
+    'exec, ("import subprocess; subprocess.Popen([\'sleep\', \'600\'], start_new_session=True)",)',
+])  # fmt: skip
+def test_a_pickle_that_does_harm_is_kept_from_it(helper, call):
+    text = f"""
+    import pickle
+    class Evil:
+        def __reduce__(self): return {call}
+    pickle.dump([Evil()], open(f'{{results}}/tasks.pkl', 'wb'))
+    """
+    assert helper.python(SUCCEEDS + text, read_tasks=True).returncode == 0
+    record = helper.record()
+    assert record['metrics']['time_taken'] == 1.5
+    assert bool(record['warnings']) is ('exec' not in call)
+    assert not [words for words in map(words_of, ours(helper.dir)) if words[:1] == ['sleep']]
 
 
 def test_a_pickle_that_cannot_be_read_is_a_warning(helper):

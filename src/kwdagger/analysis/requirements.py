@@ -10,6 +10,8 @@ History: TypeAlias = Callable[[str, str | None], Sequence[float]]
 """(metric, entry or None) -> what that entry measured in this session, or, for None, what
 this one measured before; oldest first."""
 
+_NOTHING = object()
+
 
 def no_history(metric: str, entry: str | None) -> Sequence[float]:
     """Nothing was measured before."""
@@ -38,12 +40,28 @@ def unmet(
     for requirement in requirements:
         metric = str(requirement['metric'])
         found = reasons.setdefault(metric, [])
-        if metric in metrics or metric in record:
-            value = metrics[metric] if metric in metrics else record[metric]
-            found += _faults(requirement, value, history)
-        else:
+        value = metric_value(metrics, metric, record.get(metric, _NOTHING))
+        if value is _NOTHING:
             found.append('there is no such metric')
+        else:
+            found += _faults(requirement, value, history)
     return {metric: '; '.join(dict.fromkeys(found)) for metric, found in reasons.items() if found}
+
+
+def metric_value(metrics: Mapping[str, Any], name: str, default: Any = None) -> Any:
+    """Return a metric by its name, or by its path with dots as result tables have it.
+
+    >>> metric_value({'latency': {'p50': 3, 'p99': 9}}, 'latency.p99')
+    9
+    """
+    if name in metrics:
+        return metrics[name]
+    for key, inner in metrics.items():
+        if name.startswith(f'{key}.') and isinstance(inner, Mapping):
+            found = metric_value(inner, name[len(key) + 1 :], _NOTHING)
+            if found is not _NOTHING:
+                return found
+    return default
 
 
 def objective_of(requirement: Mapping[str, Any]) -> str | None:

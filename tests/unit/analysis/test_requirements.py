@@ -6,7 +6,10 @@ import pytest
 
 from kwdagger.analysis.requirements import unmet
 
-METRICS = {'t': 61.5, 'n': 3, 'nan': math.nan, 'inf': math.inf, 'text': 'fast', 'ok': True}
+METRICS = {
+    't': 61.5, 'n': 3, 'nan': math.nan, 'inf': math.inf, 'text': 'fast', 'ok': True,
+    'deep': {'p50': 3, 'by.size': {'1k': 7}}, 'a.b': 1, 'a': {'b': 2, 'c': 3}, 'runs': [1, 2],
+}  # fmt: skip
 RECORD = {'exec_time_s': 2.5, 'n': 99}
 
 CASES = [
@@ -28,6 +31,14 @@ CASES = [
     ({'metric': 'inf', 'min_value': 1}, 'is inf, not a finite number'),
     ({'metric': 'exec_time_s', 'max_value': 2}, '2.5 is above max_value 2'),
     ({'metric': 'gone', 'max_value': 2}, 'there is no such metric'),
+    ({'metric': 'deep.p50', 'max_value': 2}, '3 is above max_value 2'),
+    ({'metric': 'deep.by.size.1k', 'min_value': 8}, '7 is below min_value 8'),
+    ({'metric': 'a.b', 'exact_value': 1}, None),
+    ({'metric': 'a.c', 'exact_value': 3}, None),
+    ({'metric': 'deep.p51', 'max_value': 2}, 'there is no such metric'),
+    ({'metric': 'deep', 'exact_value': 2}, "{'p50': 3, 'by.size': {'1k': 7}} is not exact_value 2"),
+    ({'metric': 'runs', 'max_value': 2}, '[1, 2] is not a number'),
+    ({'metric': 'runs', 'exact_value': [1, 2]}, None),
 ]
 
 

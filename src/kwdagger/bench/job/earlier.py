@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from kwdagger.analysis.requirements import metric_value
 from kwdagger.bench.job.files import JobFiles
 from kwdagger.results.loading import ALGO_ID_KEY
 from kwdagger.rundir.layout import RunDirectory
@@ -30,7 +31,7 @@ class EarlierResults:
             records = self._own() if entry is None else self._before(entry)
             self._read[entry] = sorted(records, key=lambda one: str(one.get('exec_started_at')))
         found = [
-            (record.get('metrics') or {}).get(metric, record.get(metric))
+            metric_value(record.get('metrics') or {}, metric, record.get(metric))
             for record in self._read[entry]
         ]
         return [

@@ -23,7 +23,6 @@ from kwdagger.rundir.layout import RunDirectory
 if TYPE_CHECKING:
     from kwdagger.bench.job.program_results import Mark
 
-_TASKS_SECONDS = 120.0
 _LONGEST_REASON = 500
 
 
@@ -58,12 +57,19 @@ def run_entry(spec: JobSpec, command: Sequence[str]) -> int:
         verdict.traceback = traceback.format_exc()
         if watch.stopped_by is not None:
             note_stop(spec, watch, verdict)
-    verdict.write(files)
+    _write(verdict, files)
     if verdict.state == 'failed' and (verdict.traceback or not verdict.exit_code):
         _tell_reason(RunDirectory(spec.run_dir).reason_path, verdict.error or 'failed')
     for line in (*verdict.warnings, *([verdict.error] if verdict.error else ())):
         sys.stderr.write(f'{spec.name}: {line}\n')
     return 0 if verdict.success else verdict.exit_code or 1
+
+
+def _write(verdict: Verdict, files: JobFiles) -> None:
+    try:
+        verdict.write(files)
+    except OSError as error:
+        verdict.fail(f'{files.results_path} could not be written: {error.strerror}')
 
 
 def _tell_reason(path: str, reason: str) -> None:
@@ -83,7 +89,9 @@ def _judge(
     if started and spec.results_path:
         bad = _read(spec.results_path, before, verdict)
         if spec.read_tasks and is_new(spec.results_path, TASKS_NAME, before):
-            _read_tasks(spec.results_path, files, watch, verdict)
+            from kwdagger.bench.job.unpickling import read_tasks
+
+            read_tasks(os.path.join(spec.results_path, TASKS_NAME), files, watch, verdict)
     if started and not verdict.success:
         verdict.traceback = last_traceback(files.stderr_path)
         if verdict.traceback and verdict.exit_code:
@@ -125,30 +133,6 @@ def _read(folder: str, before: Mapping[str, Mark], verdict: Verdict) -> Mapping[
         for fault in results.faults:
             verdict.fail(fault)
     return results.not_finite
-
-
-def _read_tasks(folder: str, files: JobFiles, watch: Watch, verdict: Verdict) -> None:
-    """Have the pickle read by another process; what it does there does not reach us."""
-    import json
-
-    out = f'{files.results_path}.tasks'
-    module = 'kwdagger.bench.job.tasks'
-    command = [sys.executable, '-m', module, os.path.join(folder, TASKS_NAME), out]
-    pid = watch.start(command, os.environ, {1: 2})
-    ended = watch.wait(pid, _TASKS_SECONDS)
-    if ended is None:
-        os.kill(pid, 9)
-        ended = watch.wait(pid)
-    try:
-        with open(out, encoding='utf-8') as file:
-            found = json.load(file)
-        os.unlink(out)
-    except (OSError, ValueError):
-        code = ended.exit_code if ended else None
-        verdict.warnings.append(f'{TASKS_NAME} could not be read (exit code {code})')
-        return
-    verdict.metrics = {**found['metrics'], **verdict.metrics}
-    verdict.tasks = found['tasks']
 
 
 def _unmet(spec: JobSpec, verdict: Verdict) -> dict[str, str]:

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import pickle
+import resource
 import sys
 from collections.abc import Iterator, Mapping
 from statistics import fmean, pstdev
 from typing import Any
 
+from kwdagger.bench.job.machine import memory_limit_bytes
+
 MOST_TASKS = 1000
 _DEEPEST = 4
 _NAMES = ('stage_name', 'name')
+_LEAST_BYTES = 4 << 30
+_BYTES_RATIO = 20
 
 
 def task_numbers(task: Any) -> dict[str, float]:
@@ -58,8 +64,16 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from vars(value).items()
 
 
+def limit_memory(file_bytes: int) -> None:
+    """Let this process have so much memory as a file of that size may need, half of all at most."""
+    most = min(max(_LEAST_BYTES, _BYTES_RATIO * file_bytes), memory_limit_bytes() // 2)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def main(tasks_path: str, out_path: str) -> None:
     """Write ``{'metrics': ..., 'tasks': ...}`` as JSON; at most the first thousand tasks."""
+    limit_memory(os.path.getsize(tasks_path))
     with open(tasks_path, 'rb') as file:
         found = pickle.load(file)
     tasks = [task_numbers(task) for task in (found if isinstance(found, list) else [found])]
