@@ -233,8 +233,8 @@ def test_sinks_know_named_paths_and_keep_their_own_braces() -> None:
     text = (
         'paths: [{name: results_path, host_path: /r, container_path: /c}]\n'
         'sinks: [{name: own, path: "{results_path}/{session}.xml",\n'
-        '         more: [{to: "{results_path}"}], price: "${X} {results_path:x} {{results_path}} {other}",\n'
-        '         number: 3}]\n'
+        '         more: [{to: "{results_path}"}], number: 3,\n'
+        '         price: "${X} {results_path:x} {{results_path}} {other}"}]\n'
     )
     for in_container, place in [(False, '/r'), (True, '/c')]:
         (sink,) = read(text + ENTRY, in_container=in_container).sinks
