@@ -37,7 +37,7 @@ def test_a_timeout_ends_the_whole_group_and_teardown_runs(root: Path) -> None:
         timeouts=(2.0,),
         teardown=(f'echo torn down >{shlex.quote(str(root))}/torn',),
     ).write()
-    done = job.run()
+    done = job.run(env={**os.environ, 'kw_grace': '150'})  # seconds / 100 until KILL
     status = job.status()
     assert (done.returncode, status.state, status.exit_code) == (124, 'timeout', 124)
     assert status.reason == 'timed out after 2 s'
