@@ -516,6 +516,24 @@ def test_why_an_entry_failed_is_on_record_and_in_every_table(run, folder):
         assert all(reason in told for _, reason in WRONG.values()), told
 
 
+def test_the_time_that_an_entry_has_to_end_is_kept(run, folder):
+    (folder / 'scripts' / 'stubborn.py').write_text(
+        'import signal, time\n'
+        'signal.signal(signal.SIGTERM, signal.SIG_IGN)\n'
+        'open("begun", "w").close()\n'
+        'time.sleep(120)\n'
+    )
+    entry = '- {name: stubborn, script: stubborn.py, timeout_s: 2}\n'
+    write(folder, config=f'results_dir: results\ncleanup_timeout_s: 0.2\nentries:\n{entry}')
+    run('bench', 'run', '--config=config.yaml', '--session-name=s', code=1)
+    assert (folder / 'begun').exists()
+    place = entry_dir(folder, 's', 'stubborn')
+    status = json.loads((place / 'job_status.json').read_text())
+    assert status['state'] == 'timeout'
+    assert 2 <= status['wall_seconds'] < 60
+    assert '\nkw_grace=470\n' in (place / 'invoke.sh').read_text()
+
+
 def test_the_time_that_an_entry_may_take_is_kept(run, folder):
     (folder / 'scripts' / 'slow.py').write_text(
         'import subprocess, time\nsubprocess.Popen(["sleep", "300"])\ntime.sleep(300)\n'

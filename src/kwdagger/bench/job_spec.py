@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from kwdagger.values import Value
 
 KINDS = ('entry', 'data_setup')
+STOP_SECONDS = 5.5
+"""How long a program may take to end after a stop; run scripts KILL `LATER_SECONDS` after that."""
+
+LATER_SECONDS = 4.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,7 @@ class JobSpec:
         gpus: how many GPUs the entry was given.
         delete_scratch: whether ``scratch`` goes when the program has ended, however it did.
         timeout_s: the limit that the run script keeps, in seconds, for the record.
+        cleanup_timeout_s: how long the program has to end once it is told to, in seconds.
         telemetry_interval_s: seconds between two samples, 0 for none.
         gpu_memory_warning: share of a GPU's memory (0 to 1) whose use before the start is
             worth a warning; None for no check.
@@ -52,6 +57,7 @@ class JobSpec:
     gpus: int = 0
     delete_scratch: bool = True
     timeout_s: float | None = None
+    cleanup_timeout_s: float = STOP_SECONDS
     telemetry_interval_s: float = 1.0
     gpu_memory_warning: float | None = None
     read_tasks: bool = False

@@ -11,7 +11,7 @@ from typing import Any
 
 from kwdagger.bench.entries.model import BenchConfig, Entry, Requirement, SinkSpec
 from kwdagger.bench.entries.points import entry_rows, entry_texts, swept_names
-from kwdagger.bench.job_spec import JobSpec
+from kwdagger.bench.job_spec import LATER_SECONDS, STOP_SECONDS, JobSpec
 from kwdagger.values import Value
 
 _UNCHOSEN = {'chosen': {'enabled': False}}
@@ -86,6 +86,7 @@ def _add(
         'placeholders': config.placeholders.meanings(entry_texts(entry)),
         'objectives': [dict(metric) for metric in entry.metrics],
         'timeout': entry.timeout_s,
+        'grace': entry.cleanup_timeout_s and entry.cleanup_timeout_s + LATER_SECONDS,
         'retries': entry.retries,
         'retry_on': entry.retry_on,
         'resources': resources,
@@ -104,6 +105,7 @@ def _job(entry: Entry, config: BenchConfig) -> dict[str, Any]:
         'gpus': entry.gpus,
         'delete_scratch': entry.delete_scratch,
         'timeout_s': entry.timeout_s,
+        'cleanup_timeout_s': entry.cleanup_timeout_s or STOP_SECONDS,
         'telemetry_interval_s': entry.telemetry_interval_s,
         'gpu_memory_warning': entry.gpu_memory_warning,
         'read_tasks': entry.read_tasks,

@@ -30,7 +30,7 @@ from kwdagger.pipeline.ports import (
     Port,
     connect_nodes,
 )
-from kwdagger.pipeline.resources import attempt_rules, coerce_resources
+from kwdagger.pipeline.resources import attempt_rules, coerce_resources, duration_seconds
 from kwdagger.pipeline.services import check_service, coerce_service
 from kwdagger.pipeline.slurm_options import SlurmOptions, coerce_slurm_options
 from kwdagger.values import Value, normalize_mapping
@@ -54,6 +54,7 @@ NODE_OPTIONS = (
     'fingerprint',
     'resources',
     'timeout',
+    'grace',
     'retries',
     'retry_on',
     'service',
@@ -105,6 +106,7 @@ class ProcessNode(JobView):
         fingerprint: ``'content'`` compares contents of input files, not size and time.
         resources: `Resources` or a mapping of its fields: cpus, gpus, memory, time.
         timeout: seconds (or text such as ``'1h30m'``) after which an attempt is ended.
+        grace: how long it then has, told by TERM, before what is left is killed; 10 by default.
         retries: how often a failed attempt is repeated. retry_on: after which failures:
             ``any`` (default), ``timeout``, ``oom``, ``signal``, ``exit``, or exit codes.
         service: `Service` or a mapping of its fields: a program that its jobs need beside them.
@@ -137,6 +139,7 @@ class ProcessNode(JobView):
     fingerprint: str | None = None
     resources: Any = None
     timeout: float | str | None = None
+    grace: float | str | None = None
     retries: int | None = None
     retry_on: str | int | Sequence[str | int] | None = None
     service: Any = None
@@ -225,6 +228,7 @@ class ProcessNode(JobView):
         check_placeholders(self.placeholders, owner)
         request = coerce_resources(self.resources, owner)
         attempt_rules(self.timeout, self.retries, self.retry_on, owner, request.time)
+        duration_seconds(self.grace, f'{owner}: grace')
         for attribute, allowed in _OPTION_CHOICES.items():
             value = getattr(self, attribute)
             if value not in (None, allowed):

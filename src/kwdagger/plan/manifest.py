@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kwdagger.pipeline.placeholders import filled_shell
+from kwdagger.pipeline.resources import duration_seconds
 from kwdagger.plan.job import Job, Plan
 from kwdagger.plan.provenance import ALGO_ID, EFFECTIVE, effective_record, requested_record
 from kwdagger.rundir.fingerprints import Fingerprints
@@ -99,6 +100,7 @@ def job_manifest(
         links=around.links,
         exclusive=node._given_node_dpath is None,
         timeouts=_timeouts(job, before, retries),
+        grace_seconds=duration_seconds(node.grace, 'grace'),
         retries=retries,
         retry_on=rules.retry_on if retries else (),
         leaves=('oom',) if before.queue_grows and job.resources.memory_growth > 1 else (),

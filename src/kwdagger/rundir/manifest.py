@@ -54,6 +54,7 @@ class JobManifest:
             chose the directory; then only declared outputs are ever moved.
         ancestors: run directories that the head of the script lists; None: predecessors'.
         timeouts: seconds for the first try, the second, ...; the last one for all others.
+        grace_seconds: between TERM and KILL; None for the usual ten.
         retries: tries after the first, for the failures of `retry_on` (words and exit codes).
         leaves: states that the run script does not try again itself, as the queue will.
         gpus: how many devices it takes while it runs, out of `devices`.
@@ -84,6 +85,7 @@ class JobManifest:
     exclusive: bool = True
     ancestors: tuple[str, ...] | None = None
     timeouts: tuple[float, ...] = ()
+    grace_seconds: float | None = None
     retries: int = 0
     retry_on: tuple[str | int, ...] = ()
     leaves: tuple[str, ...] = ()

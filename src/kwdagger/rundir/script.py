@@ -154,6 +154,7 @@ def _assignments(manifest: JobManifest) -> list[str]:
         f'kw_log={_flag(manifest.log)} kw_resumable={_flag(manifest.resumable)}',
         f'kw_exclusive={_flag(manifest.owns_directory)} kw_has_surroundings={_flag(surroundings)}',
         f'kw_timeouts=({_words(map(_seconds, manifest.timeouts))})',
+        *([f'kw_grace={round(100 * grace)}'] if (grace := manifest.grace_seconds) else []),
         f'kw_retries={manifest.retries} kw_retry_on={quote(" ".join(map(str, manifest.retry_on)))}',
         f'kw_leaves={quote(" ".join(manifest.leaves))}',
         f'kw_gpus={manifest.gpus} kw_devices={quote(",".join(manifest.devices))}',

@@ -168,6 +168,17 @@ def test_what_is_wrong_is_one_line_with_its_place(text: str, problem: str) -> No
     assert all('\n' not in line for line in problems)
 
 
+def test_time_to_end_is_for_the_program_and_a_little_more_for_the_run_script() -> None:
+    config = read('results_dir: /r\ncleanup_timeout_s: 1m\n' + ENTRY)
+    node = sweep_of(config, config.entries)['pipeline']['nodes']['a']
+    assert (node['job']['cleanup_timeout_s'], node['grace']) == (60.0, 64.5)
+    (usual,) = sweep_of(read('results_dir: /r\n' + ENTRY), config.entries[:0])['pipeline'][
+        'nodes'
+    ].values()
+    assert 'grace' not in usual
+    assert 'cleanup_timeout_s' not in usual.get('job', {})
+
+
 def test_a_limit_above_the_ceiling_is_called_what_it_is() -> None:
     text = 'results_dir: /r\nmax_timeout_s: 100\n' + ENTRY
     assert read(text).problems == (

@@ -68,6 +68,7 @@ class Defaults:
 
     timeout_s: float
     max_timeout_s: float | None
+    cleanup_timeout_s: float | None
     ray: Mapping[str, Value]
     delete_scratch: bool
     telemetry_interval_s: float
@@ -109,6 +110,7 @@ def read_entry(
         params=arguments.params,
         matrix=fields.mapping('matrix'),
         timeout_s=_timeout(fields, defaults),
+        cleanup_timeout_s=defaults.cleanup_timeout_s,
         environment=_environment(fields),
         ray=_ray(fields, defaults),
         metrics=tuple(_metrics(fields)),

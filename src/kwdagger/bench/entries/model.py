@@ -87,6 +87,7 @@ class Entry:
     retry_on: Any = None
     resources: Mapping[str, Any] = field(default_factory=dict)
     gpus: int = 0
+    cleanup_timeout_s: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     ray: Mapping[str, Value] | None = None
     metrics: tuple[Mapping[str, Value], ...] = ()

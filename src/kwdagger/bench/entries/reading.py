@@ -159,13 +159,13 @@ def _defaults(top: Fields) -> Defaults:
     check_store_size(top)
     if top.values.get('object_store_size') is not None:
         ray.setdefault('object_store_size', top.values['object_store_size'])
-    top.seconds('cleanup_timeout_s', None)
     least, most = top.seconds('min_timeout_s', None), top.seconds('max_timeout_s', None)
     if least is not None and most is not None and most < least:
         top.problem(f'max_timeout_s {most:g} is below min_timeout_s {least:g}', 'max_timeout_s')
     return Defaults(
         timeout_s=DEFAULT_TIMEOUT_S if default is None else default,
         max_timeout_s=most,
+        cleanup_timeout_s=top.seconds('cleanup_timeout_s', None),
         ray=ray,
         delete_scratch=top.flag('delete_scratch', True),
         telemetry_interval_s=telemetry_interval(top, 1.0),

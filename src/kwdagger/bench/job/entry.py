@@ -33,7 +33,7 @@ def run_entry(spec: JobSpec, command: Sequence[str]) -> int:
         the exit code that the run's record is to have: 0 only if the entry succeeded.
     """
     files = JobFiles(spec.run_dir)
-    watch = Watch()
+    watch = Watch(spec.cleanup_timeout_s)
     verdict = Verdict(
         name=spec.name,
         run_id=os.path.basename(spec.run_dir),

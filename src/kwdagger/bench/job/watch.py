@@ -14,9 +14,6 @@ from dataclasses import dataclass
 
 from kwdagger.bench.job.proc import ancestors, kill_below, read_stat
 
-STOP_SECONDS = 5.5
-"""How long a program may take to end after a stop; run scripts KILL after ten."""
-
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2)
 _FROM_KERNEL = 128
@@ -44,14 +41,16 @@ class Watch:
     """Children of this process, and the signals that it was sent.
 
     Attributes:
-        stopped_by: the first signal that told us to end.
+        stopped_by: the first signal that told us to end. stop_seconds: how long a child may
+            take to end after that.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stop_seconds: float) -> None:
         wanted = [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]
         self.stopped_by: int | None = None
         self._taken = (signal.SIGCHLD, *_PASSED_ON, *wanted)
         self._given = signal.pthread_sigmask(signal.SIG_BLOCK, self._taken)
+        self._stop_seconds = stop_seconds
         self._stop_deadline = float('inf')
 
     def start(
@@ -84,7 +83,7 @@ class Watch:
         """Wait for a child; return how it ended, or None if it goes on after `seconds`.
 
         A stop that comes meanwhile is passed on. A child that does not end within
-        `STOP_SECONDS` of it is killed with all that it started.
+        `stop_seconds` of it is killed with all that it started.
 
         Args:
             tick: called at once and then whenever the seconds that it returned are over.
@@ -133,7 +132,7 @@ class Watch:
             return
         if got.si_signo in _STOPS and self.stopped_by is None:
             self.stopped_by = got.si_signo
-            self._stop_deadline = time.monotonic() + STOP_SECONDS
+            self._stop_deadline = time.monotonic() + self._stop_seconds
         if pid is not None and not _went_to_whole_group(got):
             os.kill(pid, got.si_signo)
 
