@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -113,8 +114,51 @@ def test_what_is_said_while_it_runs(run, folder):
     assert re.match(
         r' {8}Running command python\S* .*/test_benchmark.py --iterations 50 ', lines[2]
     )
-    assert re.match(r' {8}quick_test: Run Succeeded in \d+\.\d seconds', lines[3])
-    assert lines[4].endswith(f'Logs found in results/{session}/quick_test')
+    assert set(lines[3:-4]) == {
+        '        | told ["--iterations", "50"]',
+        '        | a word on stderr',
+    }
+    assert re.match(r' {8}quick_test: Run Succeeded in \d+\.\d seconds', lines[-4])
+    assert lines[-3].endswith(f'Logs found in results/{session}/quick_test')
+
+
+def on_a_terminal(words):
+    """Return what a call writes to a terminal."""
+    ours, its = os.openpty()
+    with subprocess.Popen(
+        [*COMMAND, *words], stdin=its, stdout=its, stderr=its, env={**os.environ, 'TERM': 'xterm'}
+    ) as process:
+        os.close(its)
+        written = b''
+        with contextlib.suppress(OSError):  # EIO: nobody has it open any more
+            while chunk := os.read(ours, 1 << 16):
+                written += chunk
+        os.close(ours)
+        assert process.wait(timeout=60) == 0
+    return written.decode()
+
+
+def test_on_a_terminal_the_output_is_in_a_frame_that_goes_again(folder):
+    (folder / 'scripts' / 'talks.py').write_text(
+        'for n in range(40): print(f"line {n}", flush=True)\n' + blocks.SCRIPT
+    )
+    entry = '- {name: talks, script: talks.py}\n'
+    write(folder, config=f'results_dir: results\nentries:\n{entry}')
+    shown = on_a_terminal(['bench', 'run', '--config=config.yaml', '--session-name=s'])
+    frame = shown[: shown.index('1 of 1 jobs done')]
+    assert 'line 39' in frame
+    assert ' talks ' in frame
+    assert '| line' not in shown
+    assert '\x1b[2K' in frame.rpartition('line 39')[2]  # lines are taken back
+    assert 'Run Succeeded' in shown
+
+
+@pytest.mark.parametrize('words', [['--live=none'], ['--quiet']])
+def test_the_output_of_entries_can_be_left_in_their_logs(run, folder, words):
+    write(folder, config=blocks.EXAMPLE_1)
+    done = run('bench', 'run', '--config=config.yaml', '--session-name=s', *words)
+    assert 'told' not in done.stdout
+    assert 'told' in (entry_dir(folder, 's', 'quick_test') / 'stdouterr.log').read_text()
 
 
 @pytest.mark.parametrize(
@@ -378,6 +422,10 @@ def test_what_is_only_odd_is_refused_when_asked(run, folder):
         (['check', '--config=config.yaml', '--session-name=../up'], 'cannot be a folder'),
         (['check', '--config=config.yaml', '--entries=a and'], 'a part of a name is missing'),
         (['check', '--config=config.yaml', '--sink=mlfow'], "did you mean 'mlflow'?"),
+        (
+            ['run', '--config=config.yaml', '--live=film'],
+            '--live is one of auto, panel, lines, none',
+        ),
         (['rum'], "unknown verb 'rum' (did you mean 'run'?)"),
     ],
 )

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kwdagger.bench.entries.model import Entry
+from kwdagger.bench.output import FollowedLog, Output
 from kwdagger.plan.job import Job
 from kwdagger.reporting import plan_text
 from kwdagger.rundir.layout import RunDirectory
 from kwdagger.rundir.status import read_status
 from kwdagger.sessions.progress import Counts
 
-_STEP = '    '
+STEP = '    '
 _RAN = ('running', 'passed', 'failed', 'timeout', 'oom', 'killed')
 
 
@@ -29,11 +30,14 @@ class EntryLines:
 
     Attributes:
         jobs: process id -> job. places: process id -> where people find its directory.
+        output: what shows the lines that entries print; None for nothing.
     """
 
     jobs: Mapping[str, Job]
     places: Mapping[str, str]
     say: Callable[[str], None]
+    output: Output | None = None
+    _logs: dict[str, FollowedLog] = field(default_factory=dict)
     _begun: set[str] = field(default_factory=set)
     _ended: set[str] = field(default_factory=set)
 
@@ -46,6 +50,8 @@ class EntryLines:
             if name not in self._begun and state in _RAN:
                 self._begun.add(name)
                 self._begin(name, job)
+            if name in self._begun and name not in self._ended:
+                self._show_output(name, job, state != 'running')
             if state != 'running' and name not in self._ended:
                 self._ended.add(name)
                 self._end(name, job, state, counts.reasons.get(name, ''))
@@ -53,16 +59,25 @@ class EntryLines:
     def close(self, counts: Counts) -> None:
         """Say what the last events were."""
         self.update(counts, ())
+        if self.output:
+            self.output.close()
+
+    def _show_output(self, name: str, job: Job, has_ended: bool) -> None:
+        if self.output is None:
+            return
+        path = RunDirectory(os.path.abspath(job.rundir)).log_path
+        log = self._logs.setdefault(name, FollowedLog(path))
+        self.output.show(self._called(name, job), log.new_lines(has_ended))
 
     def _begin(self, name: str, job: Job) -> None:
-        self.say(f'{_STEP}Running {self._called(name, job)}')
+        self.say(f'{STEP}Running {self._called(name, job)}')
         program = getattr(job.node.bound_to(job), 'program', job.command)
-        self.say(f'{_STEP * 2}Running command {program}')
+        self.say(f'{STEP * 2}Running command {program}')
 
     def _end(self, name: str, job: Job, state: str, reason: str) -> None:
         called = self._called(name, job)
         if state not in _RAN:
-            self.say(f'{_STEP}Not run: {called}: {reason or state}')
+            self.say(f'{STEP}Not run: {called}: {reason or state}')
             return
         place = os.path.abspath(job.rundir)
         status = read_status(RunDirectory(place).status_path)
@@ -72,9 +87,9 @@ class EntryLines:
         why = '' if state in ('passed', 'failed') else f' ({state})'
         if state == 'failed' and status is not None and status.reason:
             why = f': {status.reason}'
-        self.say(f'{_STEP * 2}{called}: Run {word}{took}{why}')
+        self.say(f'{STEP * 2}{called}: Run {word}{took}{why}')
         shown = self.places.get(name, place)
-        self.say(f'{_STEP * 2}Logs found in {min(shown, os.path.relpath(shown), key=len)}')
+        self.say(f'{STEP * 2}Logs found in {min(shown, os.path.relpath(shown), key=len)}')
 
     def _called(self, name: str, job: Job) -> str:
         return os.path.basename(self.places.get(name, '')) if self._is_single(job) else name

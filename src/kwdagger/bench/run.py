@@ -13,9 +13,10 @@ import scriptconfig as scfg
 
 from kwdagger import schedule
 from kwdagger.bench import views
-from kwdagger.bench.console import EntryLines, print_names
+from kwdagger.bench.console import STEP, EntryLines, print_names
 from kwdagger.bench.entries.model import BenchConfig, Entry
 from kwdagger.bench.options import BenchOptions, chosen_entries, read_config, told, with_lists
+from kwdagger.bench.output import check_kind, new_output
 from kwdagger.bench.problems import problems_before_plan, refuse
 from kwdagger.bench.sweep import sweep_of
 from kwdagger.errors import UnknownName
@@ -58,6 +59,9 @@ class BenchRunConfig(BenchOptions):
     devices = scfg.Value(None, type=str, help='GPU ids such as 0,1, or auto')
     slurm_options = scfg.Value(None, type=str, help='YAML mapping of sbatch options')
     rerun = scfg.Value(None, type=str, help='redo what the session has finished: stale or all')
+    live = scfg.Value(
+        'auto', type=str, help='what entries print: in a panel, as lines, none, or as it fits'
+    )
     quiet = scfg.Value(False, isflag=True, help='print only what went wrong')
 
     @classmethod
@@ -76,6 +80,7 @@ def run_bench(options: Mapping[str, Any]) -> int:
     Raises:
         UserError: for anything wrong with the options or the configuration; nothing has run.
     """
+    check_kind(options['live'])
     config = checked_config(options)
     entries = chosen_entries(config, options)
     if options['list']:
@@ -157,6 +162,9 @@ def measure(
             if job.enabled
         },
         say,
+        None
+        if options['quiet']
+        else new_output(str(options['live']), say, STEP * 2, options['backend'] != 'serial'),
     )
     end = schedule.execute(prepared, call, session_facts(config, name, options), lambda _: lines)
     views.write_links(root, name, links)
