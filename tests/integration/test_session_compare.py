@@ -429,3 +429,24 @@ def test_benchmark_entries_are_compared_night_by_night(tmp_path, monkeypatch, ca
     runs = json.loads(capsys.readouterr().out)['runs']
     assert [run['session'] for run in runs] == ['n1', 'n2', 'n3']
     assert len({run['algo_id'] for run in runs}) == 1
+
+
+def test_what_a_failure_holds_back_is_not_queued_for_ever(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    nodes = {
+        'first': {'executable': 'false', 'out_paths': {'out': 'a'}},
+        'then': {'executable': 'true', 'in_paths': ['src'], 'out_paths': {'out': 'b'}},
+        'last': {'executable': 'true', 'in_paths': ['src'], 'out_paths': {'out': 'c'}},
+    }
+    edges = ['first.out -> then.src', 'then.out -> last.src']
+    params = json.dumps({'pipeline': {'nodes': nodes, 'edges': edges}})
+    with pytest.raises(SystemExit):
+        main(['schedule', f'--params={params}', '--root_dpath=out', '--run=1', '--session=s'])
+    capsys.readouterr()
+    main(['session', 'list', 'out', '--json'])
+    assert json.loads(capsys.readouterr().out)['sessions'][0]['states'] == {'failed': 1, 'held': 2}
+    main(['session', 'show', 's', '--root=out', '--json'])
+    jobs = json.loads(capsys.readouterr().out)['jobs']
+    assert {job['node']: job['state'] for job in jobs} == {
+        'first': 'failed', 'then': 'held', 'last': 'held'
+    }  # fmt: skip

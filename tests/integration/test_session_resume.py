@@ -131,6 +131,8 @@ def test_what_was_killed_with_its_scheduler_is_run_again(work, backend):
             with contextlib.suppress(psutil.Error):
                 end(process)
     wait_until(lambda: nothing_left(work))
+    listed = run('session', 'list', 'results').splitlines()[-1]
+    assert listed.endswith('1 passed, 1 interrupted, 1 not started')
     Path('go').touch()
     run('session', 'resume', 'night', '--root_dpath=results')
     assert ledger() == ['first', 'second', 'second', 'third']

@@ -47,7 +47,7 @@ def states_text(session: SessionFacts) -> str:
     """Return how many runs of a session are in which state."""
     counts = dict(session.states)
     parts = [f'{counts.pop("passed")} passed'] if 'passed' in counts else []
-    parts += [f'{count} {state}' for state, count in counts.items()]
+    parts += [f'{count} {state.replace("_", " ")}' for state, count in counts.items()]
     if session.found_done:
         parts.append(f'{session.found_done} done before')
     return ', '.join(parts) or ABSENT

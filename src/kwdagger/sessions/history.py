@@ -21,11 +21,10 @@ from kwdagger.results.record import RunRecord
 from kwdagger.results.run_loader import RunLoader
 from kwdagger.rundir.layout import RunDirectory
 from kwdagger.rundir.run_state import FAILED_STATES, last_line
-from kwdagger.rundir.runs import find_runs
-from kwdagger.rundir.session_files import read_plan
-from kwdagger.rundir.status import JobStatus, read_status
 from kwdagger.sessions.environments import host_of
 from kwdagger.sessions.recorded import RecordedPipelines, RecordedSession
+from kwdagger.sessions.recorded_places import RecordedPlace, recorded_places
+from kwdagger.sessions.unfinished import present_states
 from kwdagger.values import Value, hash_id, relocatable, rendered
 
 WALL_SECONDS = 'wall_seconds'
@@ -80,16 +79,6 @@ class BenchmarkRun:
         return ': '.join(filter(None, [self.reason, self.last_line])) or None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedPlace:
-    """A run directory with a record."""
-
-    path: str
-    node: str
-    process_id: str
-    status: JobStatus
-
-
 def read_history(
     root: str,
     sessions: Sequence[RecordedSession],
@@ -127,8 +116,12 @@ def read_history(
         for (_, node), (pipeline, members) in groups.items()
         for run in _runs_of(root, pipeline, pipeline.node_dict[node], members)
     ]
-    runs = _on_machines([*runs, *unread], by_name)
-    return sorted(runs, key=lambda run: (run.started_at, run.process_id))
+    states = present_states(root, places, by_name)
+    found = [
+        run if states[run.path] in (run.state, 'passed') else replace(run, state=states[run.path])
+        for run in _on_machines([*runs, *unread], by_name)
+    ]
+    return sorted(found, key=lambda run: (run.started_at, run.process_id))
 
 
 def _on_machines(
@@ -144,29 +137,6 @@ def _on_machines(
         machine = names[run.session].get(run.host, run.host)
         found.append(run if machine == run.host else replace(run, host=machine))
     return found
-
-
-def recorded_places(root: str, sessions: Iterable[RecordedSession]) -> Iterable[RecordedPlace]:
-    """Yield every run directory that has a record: below the root, or where a plan put it."""
-    found = {os.path.normpath(os.path.join(root, one.place)): '' for one in find_runs(root)}
-    for session in sessions:
-        for row in plan_rows(session):
-            path = os.path.normpath(os.path.join(root, str(row.get('rundir'))))
-            found[path] = f'{row.get("node")}\n{row.get("id")}'
-    for path, planned in found.items():
-        status = read_status(RunDirectory(path).status_path)
-        if status is not None:
-            node, _, name = planned.partition('\n')
-            node = node or os.path.basename(os.path.dirname(path))
-            yield RecordedPlace(path, node, name or os.path.basename(path), status)
-
-
-def plan_rows(session: RecordedSession) -> list[dict[str, Any]]:
-    """Return the jobs of a session's plan; none where it cannot be read."""
-    try:
-        return list(read_plan(session.directory))
-    except ValueError:  # damaged: the folders below the root are found without it
-        return []
 
 
 def _without_result(root: str, place: RecordedPlace, problem: str) -> BenchmarkRun:

@@ -9,8 +9,10 @@ from typing import Any
 from kwdagger.reporting.measured import SessionFacts
 from kwdagger.rundir.run_state import FAILED_STATES
 from kwdagger.sessions.environments import host_of
-from kwdagger.sessions.history import BenchmarkRun, plan_rows, recorded_places
+from kwdagger.sessions.history import BenchmarkRun
 from kwdagger.sessions.recorded import RecordedSession
+from kwdagger.sessions.recorded_places import plan_rows, recorded_places
+from kwdagger.sessions.unfinished import present_states
 
 _NOT_ASKED_FOR = ('disabled', 'upstream disabled')
 
@@ -23,10 +25,11 @@ def session_facts(
     Args:
         sessions: all of the root. A run counts for the session that its record names.
     """
-    states: dict[str, Counter[str]] = {one.name: Counter() for one in sessions}
-    for place in recorded_places(root, sessions):
-        if place.status.session in states:
-            states[place.status.session][place.status.state] += 1
+    states: dict[str, Counter[str]] = {one.name: Counter() for one in wanted}
+    places = [one for one in recorded_places(root, sessions) if one.status.session in states]
+    now = present_states(root, places, {one.name: one for one in sessions})
+    for place in places:
+        states[str(place.status.session)][now[place.path]] += 1
     return [_facts(one, states[one.name]) for one in wanted]
 
 
