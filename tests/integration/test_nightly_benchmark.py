@@ -56,9 +56,12 @@ class Copy:
 
 
 @pytest.mark.mlflow
-def test_two_nights(tmp_path):
+def test_two_nights_and_one_that_fails(tmp_path):
     copy = Copy(tmp_path)
-    done = copy('./run.sh', str(copy.results))
+    nothing = tmp_path / 'nothing'
+    nothing.mkdir()
+    script(nothing / 'python3', 'exit 1')  # no package is there, MLflow neither
+    done = copy('./run.sh', str(copy.results), PATH=f'{nothing}{os.pathsep}{PATH}')
     assert done.returncode == 0, done.stdout + done.stderr
     assert '6 of 6 jobs done' in done.stdout
 
@@ -74,33 +77,67 @@ def test_two_nights(tmp_path):
     assert 'ratio' not in failed
     assert 'Something got worse' in done.stdout
 
-    with sqlite3.connect(copy.results / 'mlflow.db') as store:
-        rows = store.execute("select value from tags where key = 'kwdagger.job'").fetchall()
-        ratios = store.execute("select value from metrics where key = 'ratio'").fetchall()
-    store.close()
-    assert len(rows) == 2 * 6
-    measured = [
-        copy.measured('monday', entry)[0]['ratio'] for entry in ('pack_sources', 'pack_docs')
-    ]
-    assert sorted({ratio for (ratio,) in ratios}) == pytest.approx(sorted(measured))
-
-    without = tmp_path / 'without'
-    without.mkdir()
-    (without / 'python3').write_text('#!/bin/sh\nexit 1\n')
-    (without / 'python3').chmod(0o755)
-    again = copy('./run.sh', str(copy.results), PATH=f'{without}{os.pathsep}{PATH}')
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert again.stdout.startswith('MLflow is not installed, so it is not told (python -m pip ')
-    assert 'nothing to do: 6 of 6 jobs are done' in again.stdout
-
-    strict = ['--config', 'benchmarks.yaml', '--config', 'strict.yaml', '--entries', 'pack_sources']
-    failing = copy('kwdagger', 'bench', 'run', *strict, '--session-name', 'wednesday')
-    assert failing.returncode == 1
+    files = ('benchmarks.yaml', 'mlflow.yaml', 'strict.yaml')
+    options = [word for file in files for word in ('--config', file)]
+    options += ['--entries', 'pack_sources', '--session-name', 'wednesday']
+    failing = copy('kwdagger', 'bench', 'run', *options)
+    assert failing.returncode == 1, failing.stderr
     (metrics,) = copy.measured('wednesday', 'pack_sources')
     reason = f'{metrics["ratio"]:.10g} is below min_value 10'
     assert reason in failing.stdout + failing.stderr
-    report = (copy.results / 'reports' / 'wednesday.xml').read_text()
-    assert reason in report
+    assert reason in (copy.results / 'reports' / 'wednesday.xml').read_text()
+    assert tracked(copy.results / 'mlflow.db') == [
+        (None, 'FAILED'),  # the session
+        (None, 'FINISHED'),  # the data setup
+        (pytest.approx(metrics['ratio']), 'FAILED'),
+    ]
+
+
+def script(path, text):
+    path.write_text(f'#!/bin/bash\n{text}\n')
+    path.chmod(0o755)
+
+
+def tracked(path):
+    """Return ratio and status of each run in a store of MLflow."""
+    store = sqlite3.connect(path)
+    rows = store.execute(
+        'select m.value, r.status from runs r '
+        "left join metrics m on m.run_uuid = r.run_uuid and m.key = 'ratio' order by 1, 2"
+    ).fetchall()
+    store.close()
+    return rows
+
+
+@pytest.mark.parametrize(
+    ('has_mlflow', 'compared', 'code', 'said'),
+    [
+        (True, 0, 0, 'Nothing got worse.'),
+        (False, 1, 0, 'Something got worse: a CI job'),
+        (False, 2, 2, ''),
+    ],
+)
+def test_what_the_script_calls_and_how_it_ends(tmp_path, has_mlflow, compared, code, said):
+    calls = tmp_path / 'calls'
+    for name, line in [
+        ('python3', f'exit {int(not has_mlflow)}'),
+        ('kwdagger', f'echo "$@" >>{calls}; [[ $2 != compare ]] || exit {compared}'),
+    ]:
+        script(tmp_path / name, line)
+    done = subprocess.run(
+        [EXAMPLE / 'run.sh', tmp_path / 'results'],
+        env={**os.environ, 'PATH': f'{tmp_path}{os.pathsep}{PATH}'},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout
+    monday, tuesday, compare = calls.read_text().splitlines()
+    assert '--session-name monday' in monday
+    assert '--config tuesday.yaml --session-name tuesday' in tuesday
+    assert ('mlflow.yaml' in monday, 'mlflow.yaml' in tuesday) == (has_mlflow, has_mlflow)
+    assert 'MLflow is not installed, so it is not told (python -m pip ' in done.stdout or has_mlflow
+    assert compare.startswith(f'session compare monday tuesday --root {tmp_path}/results --over')
 
 
 def linter(name):
