@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kwdagger.errors import InvalidType, InvalidValue, UnknownName, did_you_mean
 
@@ -19,8 +19,7 @@ STOP_SECONDS = 5.5
 LATER_SECONDS = 4.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSpec:
+class JobSpec(NamedTuple):
     """One benchmark entry as its helper sees it.
 
     The session's name, the attempt and the claim stand in the run directory's own record;
@@ -51,7 +50,7 @@ class JobSpec:
     run_dir: str
     kind: str = 'entry'
     results_path: str | None = None
-    params: Mapping[str, Value] = field(default_factory=dict)
+    params: Mapping[str, Value] = MappingProxyType({})
     requirements: tuple[Mapping[str, Value], ...] = ()
     ray: Mapping[str, Value] | None = None
     gpus: int = 0
@@ -68,10 +67,9 @@ class JobSpec:
         """Return JSON of one line, values that are the defaults left out."""
         default = JobSpec(name='', run_dir='')
         shown = {
-            item.name: getattr(self, item.name)
-            for item in fields(self)
-            if item.name in ('name', 'run_dir')
-            or getattr(self, item.name) != getattr(default, item.name)
+            key: value
+            for key, value in self._asdict().items()
+            if key in ('name', 'run_dir') or value != getattr(default, key)
         }
         return json.dumps(shown, ensure_ascii=False, allow_nan=False)
 
@@ -89,10 +87,10 @@ class JobSpec:
             raise InvalidValue(f'the job specification is not JSON: {error}') from None
         if not isinstance(record, dict):
             raise InvalidType(f'the job specification is a JSON mapping, got {record!r:.80}')
-        known = [item.name for item in fields(cls)]
         for key in record:
-            if key not in known:
-                raise UnknownName(f'the job specification has no {key!r}{did_you_mean(key, known)}')
+            if key not in cls._fields:
+                nearest = did_you_mean(key, cls._fields)
+                raise UnknownName(f'the job specification has no {key!r}{nearest}')
         for key in ('name', 'run_dir'):
             if not isinstance(record.get(key), str):
                 raise InvalidValue(f'the job specification needs a text {key!r}')

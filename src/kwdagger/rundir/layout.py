@@ -1,9 +1,12 @@
-"""Every name that we put on disk, and nothing else spells them."""
+"""Every name that we put on disk, and nothing else spells them.
+
+No dataclasses here: each job of a benchmark imports this, and they take long to import and make.
+"""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SCRIPT_NAME = 'invoke.sh'
 MANIFEST_NAME = 'job_config.json'
@@ -54,8 +57,7 @@ def is_removed_name(name: str) -> bool:
     return name.startswith(_REMOVED_PREFIX)
 
 
-@dataclass(frozen=True, slots=True)
-class RunDirectory:
+class RunDirectory(NamedTuple):
     """The files of one run directory; plain string paths."""
 
     path: str
@@ -167,8 +169,7 @@ def is_inner_name(name: str) -> bool:
     return name == _SCHEDULE_NAME or name.startswith('.')
 
 
-@dataclass(frozen=True, slots=True)
-class SessionDirectory:
+class SessionDirectory(NamedTuple):
     """The files of one schedule call under a root."""
 
     root: str

@@ -34,16 +34,7 @@ def run_entry(spec: JobSpec, command: Sequence[str]) -> int:
     """
     files = JobFiles(spec.run_dir)
     watch = Watch(spec.cleanup_timeout_s)
-    verdict = Verdict(
-        name=spec.name,
-        run_id=os.path.basename(spec.run_dir),
-        command=shlex.join(command),
-        params=dict(spec.params),
-        timeout_s=spec.timeout_s,
-        sink_data=spec.sink_data,
-        logs_dir=files.logs_dir,
-        stdouterr_file=files.both_path,
-    )
+    verdict = Verdict(spec, shlex.join(command), files)
     try:
         if session := session_of(spec.run_dir):
             verdict.session = session.name

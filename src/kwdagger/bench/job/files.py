@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class JobFiles:
+class JobFiles(NamedTuple):
     """The files of one entry beside those of its run script; absolute paths."""
 
     run_dir: str

@@ -6,15 +6,14 @@ import contextlib
 import os
 import signal
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _TICKS = os.sysconf('SC_CLK_TCK')
 _PAGE = os.sysconf('SC_PAGE_SIZE')
 _ROUNDS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(NamedTuple):
     """One process. `cpu_seconds` includes children that ended and were waited for."""
 
     parent: int

@@ -6,7 +6,6 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 PARAMS_NAME = 'params.json'
@@ -18,7 +17,6 @@ NAMES = (PARAMS_NAME, METRICS_NAME, TASKS_NAME)
 Mark = tuple[int, int] | None
 
 
-@dataclass(slots=True)
 class ProgramResults:
     """What was read.
 
@@ -27,11 +25,12 @@ class ProgramResults:
         not_finite: metrics that are NaN or infinite.
     """
 
-    params: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    not_finite: dict[str, float] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+        self.metrics: dict[str, Any] = {}
+        self.faults: list[str] = []
+        self.warnings: list[str] = []
+        self.not_finite: dict[str, float] = {}
 
 
 def marks(folder: str) -> dict[str, Mark]:

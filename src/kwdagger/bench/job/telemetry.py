@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
 
 from kwdagger.bench.job.proc import ancestors, processes_below
 
@@ -14,7 +13,6 @@ FIRST_SECONDS = 0.1
 _COST_RATIO = 150.0
 
 
-@dataclass(slots=True)
 class Telemetry:
     """Samples of everything that runs below this process.
 
@@ -23,16 +21,16 @@ class Telemetry:
             that the samples would cost more than a small share of one core.
     """
 
-    path: str
-    interval: float
-    begun: float = field(default_factory=time.monotonic)
-    samples: int = 0
-    most_rss_bytes: int = 0
-    most_processes: int = 0
-    most_cpu_percent: float = 0.0
-    _apart: set[int] = field(default_factory=set)
-    _last: tuple[float, float] | None = None
-    _file: int = -1
+    def __init__(self, path: str, interval: float) -> None:
+        self.path, self.interval = path, interval
+        self.begun = time.monotonic()
+        self.samples = 0
+        self.most_rss_bytes = 0
+        self.most_processes = 0
+        self.most_cpu_percent = 0.0
+        self._apart: set[int] = set()
+        self._last: tuple[float, float] | None = None
+        self._file = -1
 
     def sample(self) -> float:
         """Write one line; return the seconds until the next one is due."""

@@ -6,11 +6,11 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from kwdagger.bench.job.files import JobFiles
+from kwdagger.bench.job_spec import JobSpec
 from kwdagger.rundir.files import replace_file
 
 TIMEOUT_EXIT_CODE = 124
@@ -19,9 +19,8 @@ _TAIL_BYTES = 1 << 16
 _ERROR_LINE = re.compile(r'[A-Za-z_][\w.]*(:|\Z)')
 
 
-@dataclass(slots=True, kw_only=True)
 class Verdict:
-    """What ``results.json`` holds; times in seconds, paths absolute.
+    """What ``results.json`` holds, in this order; times in seconds, paths absolute.
 
     Attributes:
         state: passed, failed, timeout or cancelled, as the run's record is going to say.
@@ -30,29 +29,30 @@ class Verdict:
         error: why it failed, in one line. traceback: of the program, or of the helper.
     """
 
-    name: str
-    session: str | None = None
-    run_id: str
-    success: bool = False
-    state: str = 'failed'
-    exec_started_at: str | None = None
-    exec_time_s: float = 0.0
-    exit_code: int | None = None
-    timed_out: bool = False
-    timeout_s: float | None = None
-    command: str
-    params: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
-    requirements_not_met: dict[str, str] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    logs_dir: str
-    gpu_stats: Mapping[str, Any] | None = None
-    ray_cluster_data: Mapping[str, Any] | None = None
-    sink_data: Sequence[Mapping[str, Any]] = ()
-    error: str | None = None
-    traceback: str | None = None
-    tasks: list[Any] = field(default_factory=list)
-    stdouterr_file: str
+    def __init__(self, spec: JobSpec, command: str, files: JobFiles) -> None:
+        self.name = spec.name
+        self.session: str | None = None
+        self.run_id = os.path.basename(spec.run_dir)
+        self.success = False
+        self.state = 'failed'
+        self.exec_started_at: str | None = None
+        self.exec_time_s = 0.0
+        self.exit_code: int | None = None
+        self.timed_out = False
+        self.timeout_s = spec.timeout_s
+        self.command = command
+        self.params: dict[str, Any] = dict(spec.params)
+        self.metrics: dict[str, Any] = {}
+        self.requirements_not_met: dict[str, str] = {}
+        self.warnings: list[str] = []
+        self.logs_dir = files.logs_dir
+        self.gpu_stats: Mapping[str, Any] | None = None
+        self.ray_cluster_data: Mapping[str, Any] | None = None
+        self.sink_data = spec.sink_data
+        self.error: str | None = None
+        self.traceback: str | None = None
+        self.tasks: list[Any] = []
+        self.stdouterr_file = files.both_path
 
     def fail(self, reason: str) -> None:
         """Note a reason; the first one decides the state."""
@@ -63,7 +63,7 @@ class Verdict:
 
     def record(self) -> dict[str, Any]:
         """Return it as plain JSON values under every name that readers may ask for."""
-        own: dict[str, Any] = plain(asdict(self))
+        own: dict[str, Any] = plain(vars(self))
         return {
             **own,
             'cmd': own['command'],

@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kwdagger.bench.job.proc import ancestors, kill_below, read_stat
 
@@ -20,8 +20,7 @@ _FROM_KERNEL = 128
 _LONGEST_WAIT = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """A process that has ended.
 
     Attributes:

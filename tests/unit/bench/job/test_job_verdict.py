@@ -5,6 +5,7 @@ import math
 
 from kwdagger.bench.job.files import JobFiles
 from kwdagger.bench.job.verdict import Verdict, last_traceback
+from kwdagger.bench.job_spec import JobSpec
 
 LOG = """\
 Traceback (most recent call last):
@@ -20,8 +21,11 @@ and what came after
 
 
 def a_verdict(**fields):
-    fields = {'command': 'python a.py', 'logs_dir': '/r', 'stdouterr_file': '/r/l', **fields}
-    return Verdict(name='a', run_id='a_id_1', **fields)
+    verdict = Verdict(JobSpec(name='a', run_dir='/r/a_id_1'), 'python a.py', JobFiles('/r/a_id_1'))
+    for name, value in fields.items():
+        assert hasattr(verdict, name)
+        setattr(verdict, name, value)
+    return verdict
 
 
 def test_every_generation_of_names_is_there():
