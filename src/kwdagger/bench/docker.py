@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -37,6 +36,7 @@ from kwdagger.bench.problems import refuse, session_problems
 from kwdagger.bench.run import BenchRunConfig
 from kwdagger.errors import MissingFile
 from kwdagger.reporting import plan_text
+from kwdagger.rundir.asking import answer_of
 from kwdagger.specs.configs.loading import load_config
 from kwdagger.specs.options import as_list, joined, run_verb
 
@@ -255,18 +255,7 @@ def become(call: ContainerCall, mounts: Sequence[Mount]) -> int:
 def image_digest(program: str, image: str) -> str:
     """Return the digest of an image that is on this machine, else nothing."""
     argv = [program, 'image', 'inspect', '--format', _DIGEST_FORMAT, image]
-    try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_INSPECT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ''
-    return done.stdout.strip() if done.returncode == 0 else ''
+    return answer_of(argv, _INSPECT_SECONDS).strip()
 
 
 if __name__ == '__main__':

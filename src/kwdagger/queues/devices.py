@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 
 from kwdagger.errors import InvalidValue
+from kwdagger.rundir.asking import answer_of
 
 _IDLE_BELOW_MIB = 100
 _QUERY = ['nvidia-smi', '--query-gpu=index,memory.used', '--format=csv,noheader,nounits']
@@ -43,11 +43,8 @@ def _named_devices(names: Sequence[str], needed: int) -> tuple[str, ...]:
 
 
 def _machine_devices(used_below_mib: int | None) -> tuple[str, ...]:
-    try:
-        shown = subprocess.run(_QUERY, capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    rows = [line.split(',') for line in shown.stdout.splitlines() if line.count(',') == 1]
+    shown = answer_of(_QUERY, 30)
+    rows = [line.split(',') for line in shown.splitlines() if line.count(',') == 1]
     return tuple(
         index.strip()
         for index, used in rows

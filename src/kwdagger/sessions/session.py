@@ -9,7 +9,6 @@ import platform
 import re
 import secrets
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import Any
 from kwdagger.errors import InvalidValue
 from kwdagger.plan.job import Decision, Plan
 from kwdagger.plan.manifest import absolute
+from kwdagger.rundir.asking import answer_of
 from kwdagger.rundir.claims import this_process
 from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.rundir.schedulers import mark_scheduler, unmark_scheduler
@@ -189,15 +189,6 @@ def _memory_bytes() -> int | None:
 
 def _git_commit() -> Value:
     """Return the commit of the current folder and whether it has changes, or None."""
-    try:
-        shown = subprocess.run(
-            ['git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*'],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    commit, _, dirty = shown.stdout.strip().partition('-')
+    command = ['git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*']
+    commit, _, dirty = answer_of(command, 5).strip().partition('-')
     return {'commit': commit, 'dirty': dirty == 'dirty'} if commit else None

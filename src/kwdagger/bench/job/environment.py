@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import socket
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -22,6 +21,7 @@ from typing import Any
 from kwdagger.bench.job.gpus import visible_gpus
 from kwdagger.bench.job.machine import memory_limit_bytes, shm_bytes, total_memory_bytes
 from kwdagger.results.process_context import describe_machine
+from kwdagger.rundir.asking import answer_of
 from kwdagger.rundir.files import replace_file
 from kwdagger.rundir.layout import PACKAGES_NAME, SessionDirectory
 
@@ -106,7 +106,7 @@ def conda_text() -> str:
     if not prefix:
         return ''
     conda = os.environ.get('CONDA_EXE') or 'conda'
-    return _output([conda, 'list', '--explicit', '--prefix', prefix])
+    return answer_of([conda, 'list', '--explicit', '--prefix', prefix], _COMMAND_SECONDS)
 
 
 def _gpu_models() -> str | None:
@@ -124,22 +124,7 @@ def _version(package: str) -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
-    return _output(['git', *arguments]).strip() or None
-
-
-def _output(command: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_COMMAND_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ''
-    return done.stdout if done.returncode == 0 else ''
+    return answer_of(['git', *arguments], _COMMAND_SECONDS).strip() or None
 
 
 def _session_facts(directory: SessionDirectory) -> dict[str, Any]:
