@@ -161,6 +161,11 @@ def test_a_tracker_that_was_down_for_a_session_is_as_if_it_had_been_up_after_a_r
         'open': 1, 'started': 3, 'finished': 3, 'close': 1
     }  # fmt: skip
     results = [value for key, value in stored('up').items() if key.startswith('one_id')]
+    assert sorted(result[0] for result in results) == ['one x=1', 'one x=2', 'one x=3']
+    assert [line for line in calls('up') if 'one x=2' in line] == [
+        'started one x=2',
+        'finished one x=2',
+    ]
     assert sorted(result[4]['y'] for result in results) == [2, 4, 6]
     assert all(result[7] == ['out.json', 'job.log'] for result in results)
 

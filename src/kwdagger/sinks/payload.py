@@ -10,15 +10,15 @@ from typing import Any
 from kwdagger.sessions.events import Event
 from kwdagger.sinks.protocol import JobResult
 
-_RECORDED = ('session', 'job', 'node', 'success', 'state', 'attempt')
+_RECORDED = ('name', 'session', 'job', 'node', 'success', 'state', 'attempt')
 _LOG_NAMES = ('stdouterr.log', 'job.log')
 
 
 def result_payload(result: JobResult) -> dict[str, Any]:
     """Return everything about a job under its names; those of ``results.json`` win.
 
-    Except where it has null for what is known, and about what became of the job: that is said
-    by its record.
+    Except where it has null for what is known, and about what became of the job, which is said
+    by its record; and the name says which of several jobs it is.
 
     Names that stand for one thing in different generations of benchmark tools are all
     there: ``exit_code`` and ``returncode``, ``metrics`` and ``script_metrics``, and so on.

@@ -87,14 +87,14 @@ class JobResult:
 
     Attributes:
         session: its name. job: the process id, unique in the session. node: name of the node.
-        name: for people: what its ``results.json`` says, else the node's name where that has
-            one job in the session, else the process id.
+        name: for people: what its ``results.json`` says, else the node's name, and after it the
+            parameters in which the node's jobs in the session differ; unique in the session.
         at: when it ended, ISO 8601, UTC. started_at: None for jobs that did not run.
         state: passed failed timeout oom killed cancelled preempted node_failed, or of a job
             that did not run: held not_started elsewhere.
         attempt: which attempt this was. exit_code: None where there is none.
         reason: why it failed or did not run; empty if nothing is known.
-        seconds: how long it ran, wall time.
+        seconds: how long it ran, wall time: the program alone where that was measured.
         params: its parameters, defaults included, by name. ancestors: ``node.param`` -> value of
             the jobs that it rests on.
         metrics: by name; values as the node's loader gives them, so not only numbers.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -13,12 +12,13 @@ from typing import Any
 
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.pipeline import Pipeline
-from kwdagger.results.json_result import UnreadableResult
-from kwdagger.results.loading import EFFECTIVE_KEY, load_run, read_config
+from kwdagger.results.loading import load_run
 from kwdagger.rundir.files import read_bytes
-from kwdagger.rundir.layout import RunDirectory, SessionDirectory
+from kwdagger.rundir.layout import SessionDirectory
 from kwdagger.rundir.session_files import config_paths
+from kwdagger.rundir.status import JobStatus
 from kwdagger.sessions.events import Event, PlannedJob, attempt_of, place_of
+from kwdagger.sinks.names import JobNames, parameters_of
 from kwdagger.sinks.protocol import JobResult, Progress
 from kwdagger.specs.references import recorded_pipeline
 from kwdagger.specs.yaml_text import load_yaml
@@ -40,14 +40,13 @@ class ResultReader:
         self._session = session
         self._record = record
         self._plan = plan
-        self._of_node = Counter(row.node for row in plan.values())
+        self._names = JobNames(plan)
         self._nodes: dict[str, ProcessNode | None] = {}
         self._pipelines = _pipelines(session, record)
 
     def name_of(self, job: str) -> str:
-        """Return the node's name if it has one job in the plan, else the process id."""
-        row = self._plan.get(job)
-        return row.node if row is not None and self._of_node[row.node] == 1 else job
+        """Return what people call a job of the plan, before it has results."""
+        return self._names.name_of(job)
 
     def read(self, event: Event, progress: Progress) -> JobResult:
         """Return the result of a job that ended."""
@@ -55,13 +54,13 @@ class ResultReader:
         attempt = attempt_of(event, place.rundir)
         folder, status = attempt or (place.rundir, None)
         results = _read_mapping(os.path.join(folder, _RESULTS_NAME)) if attempt else {}
-        params, ancestors = self._parameters(place)
+        params, ancestors = parameters_of(place)
         metrics, primary = self._metrics(place, folder) if attempt else ({}, None)
         return JobResult(
             session=self._session.name,
             job=event.job,
             node=place.node,
-            name=str(results.get('name') or self.name_of(event.job)),
+            name=self._names.name_of(event.job, str(results.get('name') or '')),
             at=event.at,
             state=str(event.payload.get('state')),
             attempt=status.attempt if status else 0,
@@ -70,7 +69,7 @@ class ResultReader:
             started_at=status.started_at if status else None,
             exit_code=event.payload.get('exit_code'),
             reason=str(results.get('error') or event.payload.get('reason') or ''),
-            seconds=status.wall_seconds if status else None,
+            seconds=_seconds(results, status),
             params=_mapping(results.get('params')) or params,
             ancestors=ancestors,
             metrics=_mapping(results.get('metrics')) or metrics,
@@ -78,19 +77,6 @@ class ResultReader:
             results=results,
             artifacts=tuple(_kept(folder, primary)) if attempt else (),
         )
-
-    def _parameters(self, place: PlannedJob) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Its parameters, defaults included, and those of the jobs that it rests on."""
-        try:
-            config = read_config(RunDirectory(place.rundir))
-        except UnreadableResult:
-            return {}, {}
-        effective = config.pop(EFFECTIVE_KEY, None)
-        every = {**config, **(effective if isinstance(effective, dict) else {})}
-        start = f'{place.node}.'
-        own = {key[len(start) :]: item for key, item in every.items() if key.startswith(start)}
-        others = {key: item for key, item in every.items() if not key.startswith((start, '__'))}
-        return own, others
 
     def _metrics(self, place: PlannedJob, folder: str) -> tuple[dict[str, Any], str | None]:
         node = self._node(place.node)
@@ -138,6 +124,14 @@ def _kept(folder: str, primary: str | None) -> Iterator[str]:
     paths = [primary] if primary else []
     paths += [os.path.join(folder, name) for name in _KEPT_NAMES]
     return (path for path in dict.fromkeys(paths) if os.path.isfile(path))
+
+
+def _seconds(results: Mapping[str, Any], status: JobStatus | None) -> float | None:
+    """How long the program ran: as measured around it alone, else with its run script."""
+    measured = results.get('exec_time_s')
+    if isinstance(measured, (int, float)) and not isinstance(measured, bool):
+        return float(measured)
+    return status.wall_seconds if status else None
 
 
 def _mapping(value: Any) -> dict[str, Any]:

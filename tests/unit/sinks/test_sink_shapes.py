@@ -13,7 +13,7 @@ RESULT = JobResult(
     session='s',
     job='one_id_x',
     node='one',
-    name='one',
+    name='entry x=1',
     at='2026-01-02T03:04:05+00:00',
     state='failed',
     attempt=1,
@@ -37,7 +37,7 @@ RESULT = JobResult(
 
 def test_the_payload_has_every_name_and_what_the_run_wrote_itself_wins():
     payload = result_payload(RESULT)
-    assert payload['name'] == 'entry'
+    assert payload['name'] == 'entry x=1'
     assert (payload['exit_code'], payload['returncode']) == (4, 4)
     assert payload['cmd'] == payload['command'] == 'python x.py'
     assert payload['script_params'] == payload['params'] == {'x': 1}
@@ -90,14 +90,14 @@ class Short:
 def test_a_class_without_arguments_is_called_without():
     sink = as_sink(Short, 'short', {'path': 'x'})
     sink.job_finished(RESULT)
-    assert sink._made.seen == ['entry']
+    assert sink._made.seen == ['entry x=1']
 
 
 def test_of_two_shapes_the_one_that_hears_more_is_taken():
     sink = as_sink(lambda config: Both(), 'both', {})
     sink.job_finished(RESULT)
     ((hook, payload, entry),) = Both.calls
-    assert (hook, payload['name'], entry) == ('entry_finished', 'entry', {'name': 'one'})
+    assert (hook, payload['name'], entry) == ('entry_finished', 'entry x=1', {'name': 'entry x=1'})
 
 
 def test_a_run_is_ended_even_where_something_of_it_cannot_be_logged():
