@@ -186,5 +186,74 @@ entries:
       num_gpus: 8
 """
 
+DATASET_PATHS = """\
+{
+  "cleaned_cc": {
+    "jsonl": "/path/to/cleaned_common_crawl/",
+    "parquet": "/path/to/cleaned_common_crawl_parquet/"
+  },
+  "another_dataset": {
+    "jsonl": "/path/to/other/data/"
+  }
+}
+"""
+
+ENTRY = """\
+- name: cc_benchmark
+  script: common_crawl_benchmark.py
+  args: --url_limit 100 --executor ray_data
+  timeout_s: 3600
+  ray:
+    num_cpus: 64
+    num_gpus: 1
+"""
+
+VARIABLES = """\
+results_dir: "${HOME}/benchmarks/results"
+sinks:
+  - name: slack
+    webhook_url: ${SLACK_WEBHOOK_URL}
+"""
+
+MLFLOW_SINK = """\
+sinks:
+  - name: mlflow
+    tracking_uri: http://mlflow-server:5000
+    experiment: my-experiment
+    enabled: true
+"""
+
+SLACK_SINK = """\
+sinks:
+  - name: slack
+    webhook_url: https://hooks.slack.com/services/YOUR/WEBHOOK/URL
+    enabled: true
+"""
+
+DRIVE_SINK = """\
+sinks:
+  - name: gdrive
+    enabled: false
+"""
+
+OWN_SINK = """\
+sinks:
+  - name: my_custom
+    api_endpoint: https://api.example.com/benchmarks
+    enabled: true
+"""
+
+SCRIPT_FOLDER = """\
+entries:
+  - name: my_benchmark
+    script: my_benchmark.py  # Looks in benchmarking/scripts/
+    script_base_dir: /custom/path  # Optional override
+"""
+
+CONTAINER_PLACES = """\
+results_dir: /benchmarking/results
+artifacts_dir: /benchmarking/artifacts
+"""
+
 NO_RAY = 'entries:\n- {name: %s, ray: {enabled: false}}\n'
 """A further file: the entry without its cluster, for which these tests have no time."""

@@ -103,6 +103,13 @@ def test_the_first_generation_runs_as_it_is(run, folder):
     assert not (place / 'scratch').exists()
     assert json.loads((place / 'results.json').read_text())['metrics']['num_removed'] == 7
     assert "environment variable 'MLFLOW_TRACKING_URI' is not set" in done.stderr
+    assert 'will not be told' not in done.stderr
+    done = run(
+        'bench', 'run', '--matrix', 'matrix.yaml', '--matrix', 'quick.yaml',
+        '--datasets', 'dataset_paths.json', '--results_dir', 'results',
+    )  # fmt: skip
+    assert 'mlflow will not be told: --sink=mlflow chooses' in done.stderr
+    assert re.search(r'Started session nightly-run-\d{8}-\d{6}\.\.\.', done.stdout)
 
 
 def test_what_is_said_while_it_runs(run, folder):

@@ -109,6 +109,11 @@ def checked_config(options: Mapping[str, Any]) -> BenchConfig:
     refuse(
         [*problems_before_plan(config, options), *(config.warnings if options['strict'] else ())]
     )
+    untold = [sink.name for sink in config.sinks if sink.role == 'chosen']
+    if untold and options['sink'] is None:
+        plan_text.warn_text(
+            f'warning: {" and ".join(untold)} will not be told: --sink={",".join(untold)} chooses'
+        )
     for warning in config.warnings:
         plan_text.warn_text(f'warning: {warning}')
     return config

@@ -131,4 +131,5 @@ def _last_lines(path: str, count: int = 3) -> list[str]:
             text = file.read().decode('utf-8', 'replace')
     except OSError:
         return []
-    return [line for line in text.splitlines() if line.strip()][-count:]
+    # Python underlines the place of an error; without the line above that says nothing.
+    return [line for line in text.splitlines() if line.strip(' \t~^')][-count:]

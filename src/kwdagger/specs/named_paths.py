@@ -9,6 +9,7 @@ from dataclasses import dataclass
 CONTAINER_MARKS = ('/.dockerenv', '/run/.containerenv')
 """The files that Docker and Podman put into every container."""
 
+CONTAINER_VARIABLE = 'KWDAGGER_IN_CONTAINER'
 _MOUNT = '/MOUNT'
 
 
@@ -35,7 +36,10 @@ class NamedPath:
 
 
 def is_container(marks: Iterable[str] = CONTAINER_MARKS) -> bool:
-    """Whether this process runs in a container."""
+    """Whether this process runs in a container; ``KWDAGGER_IN_CONTAINER=0`` (or 1) knows better."""
+    told = os.environ.get(CONTAINER_VARIABLE)
+    if told in ('0', '1'):
+        return told == '1'
     return any(map(os.path.exists, marks))
 
 

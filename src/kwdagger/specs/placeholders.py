@@ -24,6 +24,13 @@ _PLACEHOLDER = re.compile(
 )
 
 
+def _is_text(match: re.Match[str]) -> bool:
+    """Whether braces with a colon hold something else: only datasets have one."""
+    known = (_DATASET, *RUN_DIRECTORY_NAMES)
+    name = match['name']
+    return match['colon'] is not None and name not in known and not did_you_mean(name, known)
+
+
 def is_placeholder_name(name: str) -> bool:
     """Whether ``{name}`` is a placeholder."""
     return re.fullmatch(_NAME, name) is not None
@@ -74,7 +81,7 @@ class Placeholders:
 
     def _resolved(self, text: str, within: tuple[str, ...]) -> str:
         def meaning(match: re.Match[str]) -> str:
-            if match['variable'] and self.environ is None:
+            if (match['variable'] and self.environ is None) or _is_text(match):
                 return match[0]
             if match['name'] in RUN_DIRECTORY_NAMES:
                 raise InvalidValue(
@@ -108,7 +115,7 @@ class Placeholders:
 
     def _matches(self, text: str) -> Iterator[re.Match[str]]:
         for match in _PLACEHOLDER.finditer(text):
-            if not (match['variable'] and self.environ is None):
+            if not (match['variable'] and self.environ is None) and not _is_text(match):
                 yield match
 
     def _meaning(self, match: re.Match[str], within: tuple[str, ...] = ()) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kwdagger.bench.entries.arguments import filled, read_arguments, split_args
-from kwdagger.errors import UserError
+from kwdagger.errors import InvalidType, UserError
 
 WORD = st.sampled_from(
     ['--n', '--n=3', '--max-files', '-5', '-v', '--', 'x', '', 'a b', '--k=', '--n *', '--n?', '7']
@@ -56,6 +56,13 @@ def test_another_value_takes_the_place_of_the_given_one(
     arguments = read_arguments(['--n', '3', '--fast', '--rate=0.5', 'in.txt'])
     # a bare option takes the next word that looks like a value, so in.txt stands behind one
     assert filled(arguments.words, {**arguments.params, **change}) == told.split()
+
+
+@pytest.mark.parametrize(('item', 'word'), [(None, 'null'), (True, 'true'), (False, 'false')])
+def test_a_list_holds_text_and_numbers(item: object, word: str) -> None:
+    assert split_args(['--n', 3, 1.5, 'true'], 'entry') == ['--n', '3', '1.5', 'true']
+    with pytest.raises(InvalidType, match=f'args holds {word}, and a program is told text'):
+        split_args(['--n', item], 'entry')
 
 
 def test_quotes_that_do_not_end_are_one_line() -> None:

@@ -179,6 +179,27 @@ def test_time_to_end_is_for_the_program_and_a_little_more_for_the_run_script() -
     assert 'cleanup_timeout_s' not in usual.get('job', {})
 
 
+def test_a_cluster_that_nothing_here_can_start_is_warned_of(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv('PATH', str(tmp_path))
+    monkeypatch.setattr('sys.executable', str(tmp_path / 'python'))
+    text = 'results_dir: /r\nentries:\n- {name: a, script: /bin/true, ray: {num_cpus: 2}}\n'
+    (warning,) = read(text).warnings
+    assert warning == (
+        "entry 'a' asks for a Ray cluster, and there is no program ray here "
+        "(pip install 'kwdagger[ray]') in one.yaml line 3"
+    )
+    (tmp_path / 'ray').write_text('#!/bin/sh\n')
+    (tmp_path / 'ray').chmod(0o755)
+    assert read(text).warnings == ()
+
+
+def test_braces_with_a_colon_are_text_unless_they_look_like_a_dataset() -> None:
+    entry = "results_dir: /r\nentries: [{name: a, script: /bin/true, args: ['%s']}]\n"
+    assert read(entry % '{x: 1} {print:2}').problems == ()
+    (problem,) = read(entry % '{datset:cc,txt}').problems
+    assert "(did you mean 'dataset'?)" in problem
+
+
 def test_a_limit_above_the_ceiling_is_called_what_it_is() -> None:
     text = 'results_dir: /r\nmax_timeout_s: 100\n' + ENTRY
     assert read(text).problems == (

@@ -107,7 +107,11 @@ def test_back_to_the_host(inside, outside):
     assert host_side(inside, PATHS) == outside
 
 
-def test_a_container_is_known_by_a_file(tmp_path):
+def test_a_container_is_known_by_a_file(tmp_path, monkeypatch):
     assert not is_container([str(tmp_path / '.dockerenv')])
     (tmp_path / '.dockerenv').touch()
     assert is_container([str(tmp_path / '.dockerenv')])
+    monkeypatch.setenv('KWDAGGER_IN_CONTAINER', '0')
+    assert not is_container([str(tmp_path / '.dockerenv')])
+    monkeypatch.setenv('KWDAGGER_IN_CONTAINER', '1')
+    assert is_container([])

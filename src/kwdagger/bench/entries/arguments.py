@@ -55,7 +55,13 @@ def split_args(args: object, where: str) -> list[str]:
         except ValueError as error:
             raise InvalidValue(f'{where}: args cannot be split into words: {error}') from None
     if isinstance(args, list) and not any(isinstance(item, (list, dict)) for item in args):
-        return ['' if item is None else str(rendered(item)) for item in args]
+        for item in args:
+            if item is None or isinstance(item, bool):
+                raise InvalidType(
+                    f'{where}: args holds {"null" if item is None else str(item).lower()}, and a '
+                    f'program is told text: quote it'
+                )
+        return [str(rendered(item)) for item in args]
     raise InvalidType(f'{where}: args is text or a list of words, got {args!r:.60}')
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from kwdagger.bench.entries.entry_reading import (
@@ -111,6 +114,7 @@ def read_bench(
     check_names(findings, entries, setups)
     check_relations(findings, entries)
     check_addressees(findings, entries, sinks)
+    _check_ray(findings, entries)
     session = top.within('session')
     session.check_known(['name', 'reason', 'viewer_url', 'enabled'])
     generation = 'matrix' if is_matrix else results[0]
@@ -174,9 +178,27 @@ def _defaults(top: Fields) -> Defaults:
     )
 
 
+def _check_ray(findings: Findings, entries: Iterable[Entry]) -> None:
+    """Warn of clusters that nothing here can start; the run script has our interpreter's folder."""
+    wanting = [entry.name for entry in entries if entry.ray is not None]
+    folder = os.path.dirname(sys.executable)
+    if wanting and not shutil.which(
+        'ray', path=f'{folder}{os.pathsep}{os.environ.get("PATH", "")}'
+    ):
+        findings.warning(
+            f'entry {wanting[0]!r} asks for a Ray cluster, and there is no program ray here '
+            f"(pip install 'kwdagger[ray]')",
+            ('entries', wanting[0], 'ray'),
+        )
+
+
 def _sinks(top: Fields, known: Placeholders) -> Iterable[SinkSpec]:
     """Yield the sinks that are configured, with named paths in their keys filled in."""
     place = top.findings.config.place
+    listed = top.values.get('sinks')
+    if isinstance(listed, list):
+        named = [{'name': item} if isinstance(item, str) else item for item in listed]
+        top = replace(top, values={**top.values, 'sinks': named})
     for fields in top.items('sinks'):
         name = fields.text('name')
         fields.flag('enabled', True)
