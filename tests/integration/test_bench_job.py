@@ -6,6 +6,7 @@ import ast
 import csv
 import json
 import os
+import resource
 import shlex
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import sys
 import pytest
 from bench_helper import DEADLINE_SECONDS, HELPER, SUCCEEDS, WRITES, HelperRun, running
 from live_processes import nothing_left
-from script_jobs import Job, alive, wait_for
+from script_jobs import Job, alive, finish, wait_for
 
 from kwdagger.bench.job.telemetry import COLUMNS
 from kwdagger.bench.job_spec import JobSpec
@@ -61,6 +62,12 @@ FAILURES = {
         "metric 'loss' is nan, not a finite number",
     ),
     'exit code': (SUCCEEDS + '    sys.exit(3)\n', 'exit code 3'),
+    'exit code of a time limit': (SUCCEEDS + '    sys.exit(124)\n', 'exit code 124'),
+    'a folder for metrics': (
+        SUCCEEDS
+        + "    os.unlink(f'{results}/metrics.json'); os.mkdir(f'{results}/metrics.json')\n",
+        'metrics.json cannot be read',
+    ),
     'killed': (SUCCEEDS + '    os.kill(os.getpid(), 9)\n', 'exit code 137'),
 }
 
@@ -72,6 +79,7 @@ def test_a_failure_has_a_reason(helper, case):
     record = helper.record()
     assert done.returncode != 0
     assert (record['success'], record['state']) == (False, 'failed')
+    assert record['timed_out'] is False
     assert reason in record['error']
     assert f'sort: {record["error"]}' in done.stderr
 
@@ -215,6 +223,32 @@ def test_no_output_is_lost_and_lines_stay_whole(helper, tmp_path):
     assert done.stdout == (tmp_path / 'stdout.log').read_text()
 
 
+def test_a_flood_of_output_takes_no_memory(helper, tmp_path):
+    """One line of 64 MiB, bytes that are no text."""
+    arguments = helper.arguments(['head', '-c', '64M', '/dev/urandom'], results_path=None)
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # what a child begins with
+    with subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = status
+    assert status == 0
+    assert usage.ru_maxrss < max(ours, 24 << 10) + (24 << 10)
+    assert (tmp_path / 'stdout.log').stat().st_size == 64 << 20
+
+
+def test_output_that_cannot_be_kept_holds_nobody_up(helper, tmp_path):
+    (tmp_path / 'stdout.log').symlink_to('/dev/full')
+    text = SUCCEEDS + "    print('x' * 1_000_000); print('y', file=sys.stderr)\n"
+    assert helper.python(text).returncode == 0
+    (warning,) = helper.record()['warnings']
+    assert warning == 'some output could not be kept: No space left on device'
+    assert (tmp_path / 'stderr.log').read_text() == 'y\n'
+
+
+def test_a_program_may_close_its_output(helper):
+    assert helper.python(SUCCEEDS + '    os.close(1); os.close(2)\n').returncode == 0
+    assert helper.record()['success'] is True
+
+
 def test_the_log_can_be_followed_while_the_program_runs(helper, tmp_path):
     script = helper.script("""
         print('begun')
@@ -336,4 +370,18 @@ def test_a_timeout_ends_everything_though_a_grandchild_holds_the_output(tmp_path
     assert record['error'] == 'timed out after 3 s'
     assert (job.dir / 'stdout.log').read_text() == 'begun\n'
     assert status.wall_seconds < 300
+    assert nothing_left(tmp_path)
+
+
+def test_a_helper_that_is_killed_is_recorded_and_its_program_ends(tmp_path):
+    job = Job(tmp_path / 'root')
+    spec = JobSpec(name='sort', run_dir=str(job.dir), telemetry_interval_s=0)
+    text = '(sleep 600) & echo $PPID > pid; wait'
+    command = f'{shlex.join([*HELPER, spec.to_text()])} -- bash -c {shlex.quote(text)}'
+    job = Job(tmp_path / 'root', command, cwd=str(tmp_path)).write()
+    with job.start() as process:
+        pid = wait_for(lambda: (tmp_path / 'pid').exists() and (tmp_path / 'pid').read_text())
+        os.kill(int(pid), signal.SIGKILL)
+        assert finish(process) == 137
+    assert (job.status().state, job.status().reason) == ('killed', 'killed by signal 9')
     assert nothing_left(tmp_path)
