@@ -279,6 +279,26 @@ def test_classes_of_sinks_are_mounted_and_files_that_would_be_lost_are_named(ben
     ]
 
 
+def test_programs_of_the_system_are_the_images_own_and_links_are_followed(bench):
+    (bench.folder / 'elsewhere').mkdir()
+    shutil.move(bench.folder / 'scripts' / 'size.py', bench.folder / 'elsewhere' / 'size.py')
+    (bench.folder / 'scripts' / 'size.py').symlink_to('../elsewhere/size.py')
+    bench.write(
+        results_dir='results',
+        entries=[
+            {'name': 'size', 'script': 'size.py'},
+            {'name': 'date', 'script': shutil.which('date', path='/bin:/usr/bin')},
+        ],
+    )
+    at = str(bench.folder)
+    assert values(printed(bench('--dry-run')), '--volume') == [
+        f'{at}/results:{at}/results',
+        f'{at}/bench.yaml:{at}/bench.yaml:ro',
+        f'{at}/elsewhere:{at}/elsewhere:ro',
+        f'{at}/scripts:{at}/scripts:ro',
+    ]
+
+
 def test_what_is_wrong_with_a_sink_is_said_as_the_image_may_know_better(bench):
     (bench.folder / 'more.yaml').write_text(
         'sinks:\n'

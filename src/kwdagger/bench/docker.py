@@ -246,8 +246,8 @@ def become(call: ContainerCall, mounts: Sequence[Mount]) -> int:
             os.makedirs(mount.source, exist_ok=True)
     for text in absent(mounts):
         raise MissingFile(text)
-    if not os.environ.get(_DIGEST):
-        os.environ[_DIGEST] = image_digest(call.program, call.image)
+    if not os.environ.get(_DIGEST) and (digest := image_digest(call.program, call.image)):
+        os.environ[_DIGEST] = digest
     sys.stdout.flush()
     os.execvp(call.program, call.argv)
 

@@ -17,6 +17,8 @@ from kwdagger.bench.entries.points import entry_texts
 from kwdagger.errors import InvalidValue, MissingFile
 
 _WILDCARDS = frozenset('*?[')
+_SYSTEM = ('/bin/', '/sbin/', '/lib', '/usr/', '/etc/')
+"""Folders that an image has of its own; with those of the host in their place it breaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,9 @@ def mounts_of(
     needed = [
         mount
         for entry in [*here.setups, *entries]
-        for mount in [_script(entry, inside), *_datasets(entry, here, inside)]
+        for mount in [*_scripts(entry, inside), *_datasets(entry, here, inside)]
     ]
-    wanted += _without_parts([mount for mount in (*needed, *further) if mount], wanted)
+    wanted += _without_parts([*needed, *further], wanted)
     wanted += [_same_place(path, 'a configuration file') for path in files]
     return sorted(_unique(wanted), key=lambda mount: (not mount.is_writable, mount.target))
 
@@ -107,15 +109,19 @@ def _named(here: BenchConfig, has_repository: bool) -> Iterator[Mount]:
             yield Mount(source, path.in_container, f'path {path.name!r}')
 
 
-def _script(entry: Entry, inside: BenchConfig) -> Mount | None:
-    """Return the folder of a script, as it may import what lies beside it.
+def _scripts(entry: Entry, inside: BenchConfig) -> Iterator[Mount]:
+    """Yield the folder of a script, as it may import what lies beside it, and where links lead.
 
-    None where a named path has it, or the host does not: then it is the image's.
+    Nothing where a named path has it, where the host does not, or where it belongs to the system:
+    then it is the image's.
     """
     others = {other.name: other.script_path for other in [*inside.setups, *inside.entries]}
     if others.get(entry.name) != entry.script_path or not os.path.isfile(entry.script_path):
-        return None
-    return _same_place(os.path.dirname(entry.script_path), f'the script of {entry.name!r}')
+        return
+    for path in dict.fromkeys([entry.script_path, os.path.realpath(entry.script_path)]):
+        folder = os.path.dirname(path)
+        if not f'{folder}/'.startswith(_SYSTEM):
+            yield _same_place(path if folder == '/' else folder, f'the script of {entry.name!r}')
 
 
 def _datasets(entry: Entry, here: BenchConfig, inside: BenchConfig) -> Iterator[Mount]:
