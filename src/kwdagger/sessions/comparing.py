@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from kwdagger.analysis.comparing.comparison import Comparison, Failure, Side
@@ -43,56 +43,91 @@ def compare_runs(
         InvalidValue: nothing was measured on both sides. UnknownName: no such metric, parameter.
     """
     check_over(over, [*runs_a, *runs_b])
-    runs_a, runs_b, history = (with_repeats_over(over, runs) for runs in (runs_a, runs_b, history))
-    by_a, by_b, by_then = (_by_subject(runs) for runs in (runs_a, runs_b, history))
-    done_a, done_b = _with_results(by_a), _with_results(by_b)
-    both = [subject for subject in done_a if subject in done_b]
-    failures = [
-        failure for subject in done_a for failure in _failures(subject, by_b.get(subject, ()))
-    ]
-    repaired = [s for s in done_b if s not in done_a and _failures(s, by_a.get(s, ()))]
+    sides = _Sides.of(*(with_repeats_over(over, runs) for runs in (runs_a, runs_b)))
+    both, done_a, done_b = sides.both, sides.done_a, sides.done_b
+    failures, repaired = sides.failures(), sides.repaired()
     if not both and not failures and not repaired:
-        raise InvalidValue(_nothing_in_common(a, b, done_a, done_b, [*runs_a, *runs_b]))
+        raise InvalidValue(_nothing_in_common(a, b, sides))
     chosen, left_out = _chosen_metrics(metrics, [run for s in both for run in done_a[s]])
+    before = _by_subject(with_repeats_over(over, history))
     series = [
         one
-        for subject in both
-        for one in _series(
-            subject, done_a[subject], done_b[subject], by_then.get(subject, []), chosen
-        )
+        for s in both
+        for one in _series(s, done_a[s], done_b[s], before.get(s, []), chosen.get(s, ()))
     ]
     failures += _without_numbers(both, done_a, done_b, chosen)
-    explained = {failure.subject for failure in failures} | set(repaired)
-    only_a, only_b = (
-        tuple(s for s in own if s not in other and s not in explained)
-        for own, other in ((done_a, done_b), (done_b, done_a))
-    )
     lost = tuple(lost_metrics(both, done_a, done_b, chosen))
     if not (series or failures or repaired):
         why = lost[0].reason if lost else 'there is no number to compare'
         raise InvalidValue(f'{a.asked} and {b.asked} cannot be compared: {why}')
     verdicts = tuple(compare(series, rules))
-    named = labels([*runs_a, *runs_b])
+    named = labels([*sides.runs_a, *sides.runs_b])
+    known = (
+        *_notes(sides.runs_a, sides.runs_b, left_out),
+        *one_sided_notes(named, both, done_a, done_b),
+        *_about_noise(series, verdicts),
+        *notes,
+    )
+    only_a, only_b = sides.alone({failure.subject for failure in failures} | set(repaired))
     return Comparison(
-        replace(a, hosts=_hosts(runs_a)),
-        replace(b, hosts=_hosts(runs_b)),
+        replace(a, hosts=_hosts(sides.runs_a)),
+        replace(b, hosts=_hosts(sides.runs_b)),
         rules,
         named,
         verdicts,
         tuple(failures),
         tuple(repaired),
-        tuple(s for s in by_b if s not in {*done_a, *done_b} and _failures(s, by_b[s])),
+        tuple(sides.never_passed()),
         only_a,
         only_b,
         nearest_of([done_a[s][0] for s in only_a], [done_b[s][0] for s in only_b]),
         lost,
-        (
-            *_notes(runs_a, runs_b, left_out),
-            *one_sided_notes(named, both, done_a, done_b),
-            *_about_noise(series, verdicts),
-            *notes,
-        ),
+        known,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The runs of two sides, and by benchmark: all of them, and those that have a result."""
+
+    runs_a: Sequence[BenchmarkRun]
+    runs_b: Sequence[BenchmarkRun]
+    by_a: Mapping[str, list[BenchmarkRun]]
+    by_b: Mapping[str, list[BenchmarkRun]]
+    done_a: Mapping[str, list[BenchmarkRun]]
+    done_b: Mapping[str, list[BenchmarkRun]]
+
+    @classmethod
+    def of(cls, runs_a: Sequence[BenchmarkRun], runs_b: Sequence[BenchmarkRun]) -> _Sides:
+        by_a, by_b = _by_subject(runs_a), _by_subject(runs_b)
+        return cls(runs_a, runs_b, by_a, by_b, _with_results(by_a), _with_results(by_b))
+
+    @property
+    def both(self) -> list[str]:
+        """The benchmarks that have results on both sides."""
+        return [subject for subject in self.done_a if subject in self.done_b]
+
+    def failures(self) -> list[Failure]:
+        """Return how benchmarks failed in B that have results in A."""
+        return [failure for s in self.done_a for failure in _failures(s, self.by_b.get(s, ()))]
+
+    def repaired(self) -> list[str]:
+        """Return the benchmarks that failed in A and have results in B."""
+        missing = (subject for subject in self.done_b if subject not in self.done_a)
+        return [subject for subject in missing if _failures(subject, self.by_a.get(subject, ()))]
+
+    def never_passed(self) -> list[str]:
+        """Return the benchmarks that failed in B and have results nowhere."""
+        unmeasured = (s for s in self.by_b if s not in self.done_a and s not in self.done_b)
+        return [subject for subject in unmeasured if _failures(subject, self.by_b[subject])]
+
+    def alone(self, explained: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the benchmarks that only A, and only B, has results of, but for these."""
+        only_a, only_b = (
+            tuple(s for s in own if s not in other and s not in explained)
+            for own, other in ((self.done_a, self.done_b), (self.done_b, self.done_a))
+        )
+        return only_a, only_b
 
 
 def check_over(over: Iterable[str], runs: Iterable[BenchmarkRun]) -> None:
@@ -133,14 +168,9 @@ def _why(run: BenchmarkRun) -> str:
     return run.problem or ': '.join(filter(None, [run.state, run.fault]))
 
 
-def _nothing_in_common(
-    a: Side,
-    b: Side,
-    done_a: Mapping[str, object],
-    done_b: Mapping[str, object],
-    runs: Sequence[BenchmarkRun],
-) -> str:
-    for side, done in ((a, done_a), (b, done_b)):
+def _nothing_in_common(a: Side, b: Side, sides: _Sides) -> str:
+    runs = [*sides.runs_a, *sides.runs_b]
+    for side, done in ((a, sides.done_a), (b, sides.done_b)):
         if not done:
             problem = next((f' ({run.path}: {run.problem})' for run in runs if run.problem), '')
             return (
@@ -150,8 +180,8 @@ def _nothing_in_common(
     named = labels(runs)
     return (
         f'{a.asked} and {b.asked} have no benchmark in common: '
-        f'{_few(named[s] for s in done_a)} on one side, {_few(named[s] for s in done_b)} '
-        'on the other'
+        f'{_few(named[s] for s in sides.done_a)} on one side, '
+        f'{_few(named[s] for s in sides.done_b)} on the other'
     )
 
 
@@ -201,7 +231,7 @@ def _series(
     runs_a: Sequence[BenchmarkRun],
     runs_b: Sequence[BenchmarkRun],
     history: Sequence[BenchmarkRun],
-    chosen: Mapping[str, Collection[str]],
+    chosen: Collection[str],
 ) -> Iterable[Series]:
     hosts = {run.host for run in runs_a}
     by_host = len(hosts) > 1 and hosts == {run.host for run in runs_b}
@@ -210,7 +240,7 @@ def _series(
     kept = [run for run in done if _session(run) in recent]
     names = dict.fromkeys(name for run in runs_a for name in run.metrics)
     for metric in names:
-        if metric not in chosen.get(subject, ()):
+        if metric not in chosen:
             continue
         a, b, then = (
             tuple(_observations(metric, runs, by_host)) for runs in (runs_a, runs_b, kept)
