@@ -50,7 +50,9 @@ class SerialRun:
 def start(request: QueueRequest) -> SerialRun:
     """Write and start a serial queue."""
     folder = queue_folder('serial')
-    queue = create_queue('serial', name=safe_name(request.name), dpath=folder)
+    # Told its id and that one job is in order, it need not import numpy and networkx for that.
+    queue = create_queue('serial', name=safe_name(request.name), dpath=folder, rootid='run')
+    queue.order_jobs = lambda: None
     kept = () if request.log else (os.dup(sys.stdout.fileno()), os.dup(sys.stderr.fileno()))
     redirect = f' >&{kept[0]} 2>&{kept[1]}' if kept else ''
     script = write_pack_script(folder, request.entries, request.session, os.getpid())
