@@ -186,7 +186,10 @@ def session(helper):
     """Make the run one that a session has handed out."""
     found = SessionDirectory(str(helper.dir.parent.parent), 'night')
     os.makedirs(found.path)
-    Path(found.session_path).write_text('{"reason": "a new compiler"}')
+    Path(found.session_path).write_text('{"reason": "a new compiler", "viewer_url": "http://v"}')
+    Path(found.config_path).write_text(
+        'pipeline: {nodes: {a: {job: {ray: {object_store_size: 0.3}}}, b: {job: {}}}}'
+    )
     (helper.dir / 'job_status.json').write_text('{"state": "queued", "session": "night"}')
     return found
 
@@ -195,12 +198,15 @@ def test_the_environment_is_captured_once_per_session(helper, session, tmp_path)
     conda = tmp_path / 'conda'
     conda.write_text('#!/bin/sh\necho "@EXPLICIT $*"\n')
     conda.chmod(0o755)
-    outside = {'HOST_HOSTNAME': 'big', 'CONDA_PREFIX': '/env', 'CONDA_EXE': str(conda)}
+    path = f'{tmp_path}:{os.environ["PATH"]}'  # neither pip nor uv is asked
+    outside = {'HOST_HOSTNAME': 'big', 'CONDA_PREFIX': '/env', 'IMAGE_DIGEST': 'sha256:1'}
+    outside |= {'PATH': path, 'CONDA_EXE': ''}
     assert helper.python(SUCCEEDS, environment=outside).returncode == 0
     assert helper.record()['session'] == 'night'
     record = json.loads(Path(session.environment_path).read_text())
     assert record['hostname'] == 'big'
-    assert record['run_reason'] == 'a new compiler'
+    assert (record['run_reason'], record['viewer_url']) == ('a new compiler', 'http://v')
+    assert (record['image_digest'], record['object_store_size']) == ('sha256:1', 0.3)
     assert record['python_executable'] == sys.executable
     assert 0 < record['memory_limit_bytes'] <= record['total_memory_bytes']
     assert record['shm_bytes'] > 0

@@ -128,12 +128,30 @@ def _git(*arguments: str) -> str | None:
 
 
 def _session_facts(directory: SessionDirectory) -> dict[str, Any]:
-    """Return why the session runs and where it can be looked at, where its record says so."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        with open(directory.session_path, encoding='utf-8') as file:
-            record = json.load(file)
-        return {'run_reason': record.get('reason'), 'viewer_url': record.get('viewer_url')}
-    return {}
+    """Return why the session runs, where it can be looked at, and how large Ray's store is."""
+    record: Any = {}
+    with contextlib.suppress(OSError, ValueError), open(directory.session_path, 'rb') as file:
+        record = json.load(file)
+    return {
+        'run_reason': record.get('reason'),
+        'viewer_url': record.get('viewer_url'),
+        'object_store_size': _object_store_size(directory.config_path),
+    }
+
+
+def _object_store_size(config_path: str) -> Any:
+    """Return the size that all entries with a Ray cluster have, else entry -> size."""
+    import yaml
+
+    sizes = {}
+    with contextlib.suppress(OSError, ValueError, yaml.YAMLError, AttributeError, KeyError):
+        with open(config_path, 'rb') as file:
+            nodes = yaml.safe_load(file)['pipeline']['nodes']
+        for name, node in nodes.items():
+            ray = node.get('job', {}).get('ray')
+            if ray is not None:
+                sizes[name] = ray.get('object_store_size', 'default')
+    return next(iter(sizes.values())) if len(set(map(str, sizes.values()))) == 1 else sizes or None
 
 
 if __name__ == '__main__':
