@@ -106,15 +106,9 @@ def read_bench(
     entries = tuple(
         read_entry(item, defaults, texts) for item in _named(top.items('entries'), 'entry')
     )
-    made = made_datasets(setups, placeholders)
-    for key, listed_entries in (('data_setups', setups), ('entries', entries)):
-        for index, entry in enumerate(listed_entries):
-            _check_points(findings, entry, (key, index), placeholders, made)
     sinks = tuple(_sinks(top, placeholders))
-    check_names(findings, entries, setups)
-    check_relations(findings, entries)
+    _check_scripts(findings, placeholders, setups, entries)
     check_addressees(findings, entries, sinks)
-    _check_ray(findings, entries)
     session = top.within('session')
     session.check_known(['name', 'reason', 'viewer_url', 'enabled'])
     generation = 'matrix' if is_matrix else results[0]
@@ -135,6 +129,22 @@ def read_bench(
         problems=tuple(findings.problems),
         place=config.place(('entries',)),
     )
+
+
+def _check_scripts(
+    findings: Findings,
+    placeholders: Placeholders,
+    setups: Sequence[Entry],
+    entries: Sequence[Entry],
+) -> None:
+    """Note what is wrong with the scripts taken together, and at the points of their matrices."""
+    made = made_datasets(setups, placeholders)
+    for key, scripts in (('data_setups', setups), ('entries', entries)):
+        for index, script in enumerate(scripts):
+            _check_points(findings, script, (key, index), placeholders, made)
+    check_names(findings, entries, setups)
+    check_relations(findings, entries)
+    _check_ray(findings, entries)
 
 
 def _named(items: Iterable[Fields], kind: str) -> Iterable[Fields]:
