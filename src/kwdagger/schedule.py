@@ -320,7 +320,8 @@ def execute(
         },
     )
     quiet = bool(config['quiet'])
-    with served(session, prepared.sinks) as sinks:
+    say = plan_text.print_text if not quiet else lambda text: None
+    with served(session, prepared.sinks, say) as sinks:
         with scheduling(session, config['backend']):
             end = run_plan(
                 plan,
@@ -330,7 +331,7 @@ def execute(
                 options,
                 new_view
                 or (lambda total: progress_view(total, quiet or config['monitor'] == 'none')),
-                plan_text.print_text if not quiet else lambda text: None,
+                say,
             )
             sinks.end(end.exit_code, left=end.handover is not None)
         show_end(end, time.monotonic() - started, session, options, quiet)

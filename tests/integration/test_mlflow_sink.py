@@ -243,7 +243,10 @@ def test_server_that_fails_in_every_way_comes_to_hold_the_same(served, tmp_path)
     assert len(expected) == 4
     assert expected['n_id_2']['metrics']['speed'][0][0] == str(2 / 7)
     assert expected['n_id_1']['times'][2] == 'FAILED'
+    assert expected['n_id_1']['metrics']['lost'][0][0] == 'nan'
     assert expected['n_id_1']['files']['job.log'] == b'log of 1'
+    assert sorted(expected['n_id_1']['files']) == ['job.log', 'params.json', 'results.json']
+    assert sorted(expected['']['files']) == ['env.json', 'pip-freeze.txt']
 
     with faulty_proxy(address) as (proxy, shaky_address):
         proxy.first = {BEGUN: 'lose'}  # the session's own run is there, and nobody heard of it

@@ -182,8 +182,8 @@ def test_a_sink_that_hangs_or_dies_neither_holds_up_a_run_nor_others(work):
     done = schedule('--session=s', sinks=sinks)
     assert '3 of 3 jobs done' in done.stdout
     assert len(done.stderr.splitlines()) == 2
-    assert 'sink hanging has not taken 9 events; later' in done.stderr
-    assert 'sink dying has not taken 9 events; later' in done.stderr
+    assert 'sink hanging has not taken 9 events (no answer within 1 s); later' in done.stderr
+    assert 'sink dying has not taken 9 events (its process ended with code 9)' in done.stderr
     assert nothing_left(work)
     Path('hanging.hang').unlink()
     Path('dying.die').unlink()

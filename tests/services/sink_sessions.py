@@ -78,6 +78,10 @@ def session_on_disk(folder, jobs=6):
     write_plan(
         session, [{'id': job, 'node': 'n', 'rundir': f'n/{job}', 'run': True} for job in names]
     )
+    environment = Path(session.environment_path)
+    environment.write_text('{"host": "box"}')
+    (environment.parent / 'artifacts').mkdir()
+    Path(session.packages_path).write_text('numpy==2.0\n')
     for number, job in enumerate(names):
         _job_on_disk(session, Path(folder) / 'n' / job, number)
     return session
@@ -85,9 +89,10 @@ def session_on_disk(folder, jobs=6):
 
 def _job_on_disk(session, rundir, number):
     begin, end, state = at(number), at(number + 10), 'failed' if number == 1 else 'passed'
-    rundir.mkdir(parents=True)
+    (rundir / 'benchmark_results').mkdir(parents=True)
+    (rundir / 'benchmark_results/params.json').write_text('{}')
     (rundir / 'job.log').write_text(f'log of {number}')
-    metrics = {'speed': number / 7, 'word': 'fine', 'run_s': 60.0 * number}
+    metrics = {'speed': number / 7, 'word': 'fine', 'lost': 'NaN', 'run_s': 60.0 * number}
     written = {'name': f'entry {number}', 'params': {'x': number}, 'metrics': metrics}
     (rundir / 'results.json').write_text(json.dumps(written))
     status = JobStatus(

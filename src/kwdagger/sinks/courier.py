@@ -9,7 +9,6 @@ import argparse
 import fcntl
 import os
 import select
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -75,12 +74,17 @@ def follow(session: SessionDirectory, spec: SinkSpec, control: Control) -> bool:
     return finish(delivery, spec.wait_seconds)
 
 
-def catch_up(session: SessionDirectory, spec: SinkSpec) -> bool:
-    """Tell a sink what the log holds by now; return whether it has taken everything."""
+def catch_up(session: SessionDirectory, spec: SinkSpec, patient: bool = True) -> bool:
+    """Tell a sink what the log holds by now; return whether it has taken everything.
+
+    Args:
+        patient: wait while another process serves the sink, such as that of a killed call.
+    """
     lock = _Lock(session.sink_lock_path(spec.name))
-    if not lock.take():
-        sys.stderr.write('another process serves this sink\n')
-        return False
+    while not lock.take():
+        if not patient:
+            return False
+        time.sleep(_LOCK_SECONDS)
     log = EventLog(session)
     log.collect()
     return finish(Delivery(session, spec, log), float('inf'))
@@ -101,7 +105,7 @@ def _tell_next(earlier: Iterator[SessionDirectory], spec: SinkSpec) -> None:
     session = next(earlier, None)
     if session is not None:
         refresh(session)
-        catch_up(session, spec)
+        catch_up(session, spec, patient=False)
 
 
 class _Lock:

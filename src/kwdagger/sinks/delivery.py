@@ -7,6 +7,7 @@ import math
 import os
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from kwdagger.errors import UserError
@@ -185,7 +186,10 @@ class Delivery:
         state = 'interrupted' if unfinished else 'failed'
         if not progress.failed and (code == 0 or not (code or progress.held or unfinished)):
             state = 'passed'
-        return SessionSummary(self._session.name, event.at, state, code, progress, unfinished)
+        files = tuple(_environment_files(self._session))
+        return SessionSummary(
+            self._session.name, event.at, state, code, progress, unfinished, files
+        )
 
     def _took(self, end: int) -> None:
         if hasattr(self._sink, 'flush'):
@@ -272,6 +276,15 @@ def _changed(path: str) -> int:
         return os.stat(path).st_mtime_ns
     except OSError:
         return 0
+
+
+def _environment_files(session: SessionDirectory) -> Iterator[str]:
+    """Yield the files that were written of the session's environment."""
+    folder = os.path.dirname(session.packages_path)
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    for path in [session.environment_path, *(os.path.join(folder, name) for name in names)]:
+        if os.path.isfile(path):
+            yield os.path.abspath(path)
 
 
 def _environment(session: SessionDirectory, record: dict[str, Any]) -> dict[str, Any]:

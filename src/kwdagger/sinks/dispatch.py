@@ -26,6 +26,7 @@ from kwdagger.sinks.state import read_state
 
 _POLL_SECONDS = 0.05
 _END_SECONDS = 1.0
+_SILENT_SECONDS = 3.0
 Say = Callable[[str], None]
 
 
@@ -49,12 +50,14 @@ class Served:
 
     Attributes:
         word: what they are told at the end: that the session is over, or left to a queue.
+        troubles: what became of processes that did not end as they should, by sink.
     """
 
     session: SessionDirectory
     specs: Sequence[SinkSpec]
     processes: dict[str, subprocess.Popen[bytes]]
     word: str = ''
+    troubles: dict[str, str] = field(default_factory=dict)
     reports: list[SinkReport] = field(default_factory=list)
 
     def end(self, exit_code: int, left: bool) -> None:
@@ -68,8 +71,13 @@ class Served:
 
 
 @contextmanager
-def served(session: SessionDirectory, specs: Sequence[SinkSpec]) -> Iterator[Served]:
+def served(
+    session: SessionDirectory, specs: Sequence[SinkSpec], say: Say = lambda text: None
+) -> Iterator[Served]:
     """Serve sinks while the context is open; then wait for each as long as it may take.
+
+    Args:
+        say: tells the user what is waited for.
 
     What happens to a sink raises nothing here; `Served.reports` tells of it afterwards.
     """
@@ -81,7 +89,7 @@ def served(session: SessionDirectory, specs: Sequence[SinkSpec]) -> Iterator[Ser
     try:
         yield sinks
     finally:
-        _settle(sinks)
+        _settle(sinks, say)
         sinks.reports = [_report_of_call(sinks, spec.name) for spec in specs]
 
 
@@ -110,17 +118,45 @@ def _log_file(path: str) -> IO[Any]:
     return open(path, 'ab')
 
 
-def _settle(sinks: Served) -> None:
+def _settle(sinks: Served, say: Say) -> None:
     """Tell every sink's process that the run is over; end those that take too long."""
     start = time.monotonic()
     try:
         for process in sinks.processes.values():
             _tell(process, sinks.word)
+        _say_what_is_waited_for(sinks, start, say)
         for spec in sinks.specs:
             if spec.name in sinks.processes:
-                wait_for(sinks.processes[spec.name], start + spec.wait_seconds)
+                process = sinks.processes[spec.name]
+                wait_for(process, start + spec.wait_seconds)
+                sinks.troubles[spec.name] = _trouble_of(process, spec.wait_seconds)
     finally:
         end_all(sinks.processes.values())
+
+
+def _say_what_is_waited_for(sinks: Served, start: float, say: Say) -> None:
+    processes = sinks.processes
+    slow = [
+        spec
+        for spec in sinks.specs
+        if spec.name in processes
+        and spec.wait_seconds > _SILENT_SECONDS
+        and not wait_for(processes[spec.name], start + _SILENT_SECONDS)
+    ]
+    if slow:
+        longest = max(spec.wait_seconds for spec in slow)
+        names = ', '.join(spec.name for spec in slow)
+        say(f'waiting for {names}, {longest:g} s at most')
+
+
+def _trouble_of(process: subprocess.Popen[bytes], waited_seconds: float) -> str:
+    """Return what is wrong with a process that may have ended; empty if nothing is."""
+    code = process.poll()
+    if code is None:
+        return f'no answer within {waited_seconds:g} s'
+    if code < 0:
+        return f'its process was ended by signal {-code}'
+    return '' if code in (0, 1) else f'its process ended with code {code}'
 
 
 def _tell(process: subprocess.Popen[bytes], word: str) -> None:
@@ -194,8 +230,9 @@ def report_on(session: SessionDirectory, name: str) -> SinkReport:
 def _report_of_call(sinks: Served, name: str) -> SinkReport:
     """Return how far a sink was told; what others add to a session, they tell themselves."""
     report, process = report_on(sinks.session, name), sinks.processes.get(name)
-    has_taken_all = process is not None and process.returncode == 0
-    return replace(report, pending=0) if has_taken_all else report
+    if process is not None and process.returncode == 0:
+        return replace(report, pending=0)
+    return replace(report, trouble=report.trouble or sinks.troubles.get(name, ''))
 
 
 def replay_command(session: SessionDirectory) -> str:

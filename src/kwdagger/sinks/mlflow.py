@@ -40,7 +40,7 @@ class MlflowSink:
         experiment: its name; by default ``MLFLOW_EXPERIMENT_NAME``, else ``kwdagger``.
         artifact_location: where a new experiment keeps files; by default what the server says,
             and for sqlite the folder ``mlartifacts`` beside the database.
-        artifacts: whether result and log files are sent; true by default.
+        artifacts: whether files are sent: results, logs, the environment; true by default.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -95,7 +95,7 @@ class MlflowSink:
         """Write what the session came to."""
         if self._store.was_unsure:  # a call that was given up may have had its effect since
             self._runs = self._store.runs(self._key)
-        content = session_content(self._session, summary)
+        content = session_content(self._session, summary, self._with_files)
         self._store.finish(self._runs[_SESSION], content, f'{summary.at} {summary.state}')
 
     def _finish(self, result: JobResult, start: Event | None) -> None:

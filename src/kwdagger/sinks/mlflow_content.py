@@ -62,7 +62,9 @@ def session_tags(session: SessionFacts) -> dict[str, str]:
     }
 
 
-def session_content(session: SessionFacts, summary: SessionSummary) -> RunContent:
+def session_content(
+    session: SessionFacts, summary: SessionSummary, with_files: bool = True
+) -> RunContent:
     """Return what a session came to: counts of jobs as metrics, its environment as tags."""
     counts = summary.progress
     started, ended = milliseconds(session.started_at), milliseconds(summary.at)
@@ -82,6 +84,7 @@ def session_content(session: SessionFacts, summary: SessionSummary) -> RunConten
         ended,
         metrics={key: float(item) for key, item in metrics.items()},
         tags={_key(key): _text(item)[:_TAG_LENGTH] for key, item in _leaves(environment)},
+        artifacts=summary.artifacts if with_files else (),
     )
 
 

@@ -138,6 +138,8 @@ class SessionSummary:
             failed or was held back; ``interrupted`` if some were never finished.
         exit_code: of the schedule call that ended last; None if it was killed.
         unfinished: process ids of jobs that were to run and have not ended.
+        artifacts: files about the session's environment, such as the list of its packages,
+            absolute paths, all existing.
     """
 
     name: str
@@ -146,6 +148,7 @@ class SessionSummary:
     exit_code: int | None
     progress: Progress
     unfinished: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
 
     @property
     def success(self) -> bool:

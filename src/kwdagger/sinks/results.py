@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +25,17 @@ from kwdagger.specs.references import recorded_pipeline
 from kwdagger.specs.yaml_text import load_yaml
 
 _RESULTS_NAME = 'results.json'
-_KEPT_NAMES = ('job.log', 'stdout.log', 'stderr.log', 'stdouterr.log', 'results.json')
+_KEPT_NAMES = (
+    'job.log',
+    'stdout.log',
+    'stderr.log',
+    'stdouterr.log',
+    'results.json',
+    'benchmark_results/params.json',
+    'benchmark_results/metrics.json',
+    'telemetry.csv',
+)
+_NOT_FINITE = {'NaN': math.nan, 'Infinity': math.inf, '-Infinity': -math.inf}
 
 
 class ResultReader:
@@ -72,7 +83,7 @@ class ResultReader:
             seconds=_seconds(results, status),
             params=_mapping(results.get('params')) or params,
             ancestors=ancestors,
-            metrics=_mapping(results.get('metrics')) or metrics,
+            metrics=_with_numbers(_mapping(results.get('metrics'))) or metrics,
             record=asdict(status) if status else {},
             results=results,
             artifacts=tuple(_kept(folder, primary)) if attempt else (),
@@ -136,6 +147,18 @@ def _seconds(results: Mapping[str, Any], status: JobStatus | None) -> float | No
 
 def _mapping(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _with_numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metrics in which the texts that JSON has for numbers that are not finite are such."""
+    return {
+        key: _with_numbers(item)
+        if isinstance(item, Mapping)
+        else _NOT_FINITE.get(item, item)
+        if isinstance(item, str)
+        else item
+        for key, item in metrics.items()
+    }
 
 
 def _read_mapping(path: str) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _channel(name: str, config: Mapping[str, Any]) -> BotChannel | Webhook:
     if not url:
         raise InvalidValue(
             f'sink {name!r} does not know where to: set webhook_url, the environment variable '
-            f'{variable}, or channel_id and a bot token'
+            f'{variable}, or channel_id and a bot token; --sink=none tells nobody'
         )
     if not url.startswith(('http://', 'https://')):
         raise InvalidValue(f'sink {name!r}: its webhook is no http address')

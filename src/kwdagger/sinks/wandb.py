@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,9 +62,7 @@ class WandbSink:
         configuration = {**result.ancestors, **result.params}
         with self._run(result.job, result.name, 'job', configuration) as run:
             run.summary.update(plain_json(job_summary(result)))
-            for path in result.artifacts if self._with_files else ():
-                if os.path.isfile(path):
-                    shutil.copy(path, run.dir)
+            self._copy(result.artifacts, run.dir)
             run.finish(exit_code=0 if result.success else result.exit_code or 1)
 
     def close(self, summary: SessionSummary) -> None:
@@ -89,7 +87,13 @@ class WandbSink:
             if self._mode == 'online':
                 self._session.say(f'Weights & Biases: {run.url}, group {self._session.name}')
             run.summary.update(values)
+            self._copy(summary.artifacts, run.dir)
             run.finish(exit_code=0 if summary.success else 1)
+
+    def _copy(self, paths: Iterable[str], folder: str) -> None:
+        for path in paths if self._with_files else ():
+            if os.path.isfile(path):
+                shutil.copy(path, folder)
 
     @contextmanager
     def _run(
