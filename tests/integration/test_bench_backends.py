@@ -27,6 +27,9 @@ if '--hang' in values:
     subprocess.Popen(apart, start_new_session=True)
     subprocess.Popen(['sleep', '600'])
     time.sleep(600)
+if '--wait' in values:
+    open('waiting', 'w').close()
+    while not os.path.exists('go'): time.sleep(0.02)
 begun = time.process_time()
 while time.process_time() < begun + float(values.get('--busy', 0)): pass
 os.makedirs(folder, exist_ok=True)
@@ -86,12 +89,7 @@ def sessions(request, tmp_path_factory):
         if MISSING.get(name, bool)():
             continue
         folder = tmp_path_factory.mktemp(name)
-        ray = folder / 'ray'
-        ray.mkdir()
-        path = f'{FAKE_RAY}:{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
-        env = json.dumps({'PATH': path, 'FAKE_RAY': str(ray)})
-        (folder / 'bench.yaml').write_text(BENCH.format(here=folder, env=env))
-        (folder / 'measure.py').write_text(SCRIPT)
+        write_bench(folder, BENCH)
         environ = dict(os.environ)
         if name == 'slurm':
             environ['SLURM_CONF'] = str(request.getfixturevalue('_slurm_service').conf)
@@ -145,6 +143,44 @@ def check_time_limit(night, record):
     status = read(night / 'hangs' / 'job_status.json')
     assert (status['exit_code'], status['reason']) == (124, 'timed out after 3 s')
     assert (record['exit_code'], record['timed_out']) == (124, True)
+
+
+KILLED = """\
+results_dir: results
+script_base_dir: .
+entries:
+- {{name: waits, script: measure.py, args: --wait 1, ray: {{num_cpus: 2}}, environment: {env}}}
+- {{name: later, script: measure.py}}
+"""
+
+
+def test_the_killed_scheduler_of_an_entry_with_a_cluster(tmp_path):
+    """The entry goes on; who joins the session waits for it, and runs what is left."""
+    write_bench(tmp_path, KILLED)
+    words = [*COMMAND, '--session-name=night']
+    with subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.DEVNULL) as process:
+        wait_for((tmp_path / 'waiting').exists)
+        process.kill()
+    ray_pids = [int(text) for text in (tmp_path / 'ray' / 'pids').read_text().split()]
+    assert all(map(alive, ray_pids))
+    with subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.DEVNULL) as process:
+        (tmp_path / 'go').touch()
+        assert process.wait(timeout=DEADLINE_SECONDS) == 0
+    night = tmp_path / 'results' / 'night'
+    for entry in ('waits', 'later'):
+        assert read(night / entry / 'results.json')['state'] == 'passed'
+        assert read(night / entry / 'job_status.json')['attempt'] == 1
+    assert len((tmp_path / 'ray' / 'calls').read_text().splitlines()) == 1
+    assert not any(map(alive, ray_pids))
+
+
+def write_bench(folder, text):
+    ray = folder / 'ray'
+    ray.mkdir()
+    path = f'{FAKE_RAY}:{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
+    env = json.dumps({'PATH': path, 'FAKE_RAY': str(ray)})
+    (folder / 'bench.yaml').write_text(text.format(here=folder, env=env))
+    (folder / 'measure.py').write_text(SCRIPT)
 
 
 def read(path):

@@ -20,7 +20,7 @@ from kwdagger.bench.job_spec import JobSpec
 if TYPE_CHECKING:
     from kwdagger.bench.job.gpus import Gpus
 
-OUTPUT_SECONDS = 2.0
+OUTPUT_SECONDS = 1.0
 """How long output may still come once the program has ended."""
 
 _MARK = 'KWDAGGER_ENTRY'
