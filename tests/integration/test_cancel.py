@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from live_processes import nothing_left, ours, words_of
+from services.hyperqueue_server import hyperqueue_server
 
 # Each job waits until a file named `go` is in the current folder.
 PROGRAM = """\
@@ -218,27 +219,11 @@ def test_a_hyperqueue_cluster_and_its_jobs_are_ended(work, number):
     finish('a', '--backend=hyperqueue')
 
 
-SERVER = """\
-import sys
-from hyperqueue import LocalCluster
-from hyperqueue.cluster import WorkerConfig
-cluster = LocalCluster(sys.argv[1], WorkerConfig(cores=2))
-sys.stdin.read()
-cluster.stop()
-"""
-
-
 @pytest.mark.hyperqueue
 def test_a_job_that_was_left_to_a_hyperqueue_server_is_cancelled(work, tmp_path_factory):
     folder = tmp_path_factory.mktemp('hq')
     words = ['--backend=hyperqueue', f'--hq_server_dir={folder}', '--monitor=none']
-    with subprocess.Popen(
-        [sys.executable, '-c', SERVER, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        cwd='/',
-    ) as server:
-        until(lambda: (folder / 'hq-current' / 'access.json').exists())
+    with hyperqueue_server(folder):
         assert code_of(start('a', *words)) == 0
         assert code_of(start('b', *words)) == 0
         until(lambda: len(running('a')) == 2)
@@ -250,7 +235,6 @@ def test_a_job_that_was_left_to_a_hyperqueue_server_is_cancelled(work, tmp_path_
         Path('go').touch()
         until(lambda: states('b') == ['passed'] * JOBS)
         assert states('a') == ['cancelled'] * JOBS
-        server.communicate()
 
 
 @pytest.mark.tmux
@@ -443,13 +427,7 @@ def test_what_was_held_back_in_slurm_keeps_its_record(work, slurm):
 def test_what_was_held_back_on_a_hyperqueue_server_keeps_its_record(work, tmp_path_factory):
     fail_gen()
     folder = tmp_path_factory.mktemp('hq')
-    with subprocess.Popen(
-        [sys.executable, '-c', SERVER, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        cwd='/',
-    ) as server:
-        until(lambda: (folder / 'hq-current' / 'access.json').exists())
+    with hyperqueue_server(folder):
         words = ['--backend=hyperqueue', f'--hq_server_dir={folder}', '--monitor=none']
         assert code_of(start('a', *words)) == 0
         until(lambda: states('a') == ['failed'] * 3 + ['queued'] * 6)
@@ -457,7 +435,6 @@ def test_what_was_held_back_on_a_hyperqueue_server_keeps_its_record(work, tmp_pa
         until(lambda: 'nothing that could be ended' in cancel('a', '--dry_run'))
         assert 'nothing runs or is queued' in cancel('a')
         assert records('a') == before
-        server.communicate()
 
 
 def test_the_next_plan_says_missing_of_what_never_started(work):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from services.hyperqueue_server import hyperqueue_server
 
 from kwdagger.queues.registry import create_queue
 
@@ -46,15 +47,6 @@ nodes:
     executable: sh prog.sh
     out_paths: {out: o.txt}
     algo_params: {a: 0, fail: 0, wait: 0, slow: 0}
-"""
-
-SERVER = """\
-import os, sys, time
-from hyperqueue import LocalCluster
-from hyperqueue.cluster import WorkerConfig
-cluster = LocalCluster(sys.argv[1], WorkerConfig(cores=2))
-sys.stdin.read()
-cluster.stop()
 """
 
 
@@ -258,25 +250,10 @@ def test_a_job_that_asks_for_all_cores_runs_alone(work):
     assert scheduler.returncode == 0, output
 
 
-@contextlib.contextmanager
-def server(folder):
-    process = subprocess.Popen(
-        [sys.executable, '-c', SERVER, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        cwd='/',
-    )
-    try:
-        eventually(lambda: (folder / 'hq-current' / 'access.json').exists())
-        yield process
-    finally:
-        process.communicate(timeout=240)
-
-
 def test_a_server_that_runs_already(work):
     folder = work / 'server'
     folder.mkdir()
-    with server(folder):
+    with hyperqueue_server(folder):
         code, output = run('diamond', {'top.a': [1], 'left.fail': [0, 1]}, '--hq_server_dir=server')
         assert code == 1
         assert '4 of 6 jobs done, 1 failed, 1 held back by a failure' in output, output
@@ -288,7 +265,7 @@ def test_a_server_that_goes_away(work):
     folder = work / 'server'
     folder.mkdir()
     matrix = {'top.a': list(range(4)), 'top.wait': [1]}
-    with server(folder) as process:
+    with hyperqueue_server(folder) as process:
         scheduler = start('single', matrix, '--hq_server_dir=server')
         eventually(lambda: len(programs()) == 2)
         process.kill()
@@ -304,7 +281,7 @@ def test_jobs_left_to_a_server_are_finished_without_us(work):
     folder = work / 'server'
     folder.mkdir()
     matrix = {'top.a': [1, 2, 3], 'top.wait': [1]}
-    with server(folder):
+    with hyperqueue_server(folder):
         code, output = run('single', matrix, '--hq_server_dir=server', '--monitor=none')
         assert code == 0
         assert 'submitted 3 jobs;' in output
@@ -320,7 +297,7 @@ def test_jobs_left_to_a_server_can_be_cancelled(work):
     folder = work / 'server'
     folder.mkdir()
     matrix = {'top.a': [1, 2, 3], 'top.wait': [1]}
-    with server(folder):
+    with hyperqueue_server(folder):
         run('single', matrix, '--hq_server_dir=server', '--monitor=none')
         eventually(lambda: len(programs()) == 2)
         kwdagger('cancel', 'out')
@@ -360,7 +337,7 @@ def test_a_stop_on_a_server_starts_nothing_more(work):
     folder = work / 'server'
     folder.mkdir()
     matrix = {'top.a': list(range(6)), 'top.wait': [1]}
-    with server(folder):
+    with hyperqueue_server(folder):
         scheduler = start('single', matrix, '--hq_server_dir=server')
         eventually(lambda: len(programs()) == 2)
         scheduler.send_signal(signal.SIGINT)
