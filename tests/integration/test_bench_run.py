@@ -462,6 +462,26 @@ def test_the_merged_configuration_can_be_aggregated(run, folder):
     assert 'by time_taken (lower is better)' in report
 
 
+ODD = {
+    'a$(id)': ['--x', 'a b', '--y=$HOME', '`id`', 'é🚀', 'new\nline', '--z', '-5'],
+    "a'b": ['--q', '"x"', '--e', ''],
+    'größe': ['--k', 'v', '--', '-q', '--benchmark-results-path', 'later'],
+}
+
+
+def test_names_and_arguments_arrive_as_they_were_written(run, folder):
+    entries = [{'name': n, 'script': 'my_benchmark.py', 'args': ODD[n]} for n in ODD]
+    text = json.dumps({'results_dir': "re's $ults", 'entries': entries}, ensure_ascii=False)
+    (folder / 'config.yaml').write_text(text)
+    run('bench', 'run', '--config=config.yaml', '--session-name=s', '--live=none')
+    for name, words in ODD.items():
+        place = folder / "re's $ults" / 's' / name
+        argv = json.loads((place / 'benchmark_results' / 'params.json').read_text())['argv'][1:]
+        own = ['--benchmark-results-path', str((place / 'benchmark_results').resolve())]
+        cut = words.index('--') if '--' in words else len(words)
+        assert argv == [*words[:cut], *own, *words[cut:]]
+
+
 def test_the_anchors_of_the_first_generation(run, folder):
     names = 'entries:\n' + ''.join(
         f'- {{name: test_{size}, script: my_benchmark.py}}\n' for size in ('small', 'large')

@@ -55,8 +55,9 @@ class ScriptNode(kwdagger.ProcessNode):
     def program(self) -> str:
         """The script and its arguments as shell text."""
         words = self._words()
-        if self.job.get('kind') != 'data_setup' and not any(map(_is_results_option, words)):
-            words += [RESULTS_OPTION, self._in_run_dir(RESULTS_DIR)]
+        cut = words.index('--') if '--' in words else len(words)
+        if self.job.get('kind') != 'data_setup' and not any(map(_is_results_option, words[:cut])):
+            words[cut:cut] = [RESULTS_OPTION, self._in_run_dir(RESULTS_DIR)]
         starter = [_PYTHON] if self.script_path.endswith('.py') else []
         return shlex.join([*starter, self.script_path, *words])
 
@@ -82,11 +83,14 @@ class ScriptNode(kwdagger.ProcessNode):
     def _results_path(self) -> str:
         """Return where the script leaves its results: what its arguments say, or the usual."""
         words = self._words()
+        given = self._in_run_dir(RESULTS_DIR)
         for word, after in zip(words, [*words, ''][1:], strict=True):
+            if word == '--':
+                break
             if _is_results_option(word):
                 _, equals, path = word.partition('=')
-                return os.path.abspath(path if equals else after)
-        return self._in_run_dir(RESULTS_DIR)
+                given = os.path.abspath(path if equals else after)
+        return given
 
     def _in_run_dir(self, name: str) -> str:
         return os.path.normpath(os.path.join(os.path.abspath(self._job.rundir), name))

@@ -9,10 +9,9 @@ import contextlib
 import os
 from collections.abc import Collection, Mapping, Sequence
 
+from kwdagger.bench.entries.model import SETUPS_FOLDER
 from kwdagger.errors import InvalidValue
 from kwdagger.plan.job import Job, Plan
-
-SETUPS = 'data_setup'
 
 
 def check_view(root: str, session: str, plan: Plan) -> None:
@@ -44,7 +43,7 @@ def entry_links(plan: Plan) -> dict[str, str]:
     links: dict[str, str] = {}
     for name, jobs in plan.by_node().items():
         is_setup = any(getattr(job.node, 'job', {}).get('kind') == 'data_setup' for job in jobs)
-        place = f'{SETUPS}/{name}' if is_setup else name
+        place = f'{SETUPS_FOLDER}/{name}' if is_setup else name
         links.update(_links_of(place, [job for job in jobs if job.enabled], plan.root))
     return links
 

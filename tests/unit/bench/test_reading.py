@@ -135,6 +135,10 @@ def test_sinks_of_the_first_generation_wait_to_be_chosen() -> None:
                 ("enabled: 'no'", "enabled is true or false, got 'no'"),
                 (f'timeout_s: {"9" * 400}, args: "{{x}}"', "unknown placeholder '{x}'"),
                 ('gpus: 1.5', 'gpus is a whole number'),
+                (
+                    'args: a}, {name: data_setup, script: /bin/true',
+                    "keeps its data setups in 'data_",
+                ),
                 ('gpus: .inf', 'gpus is a number from 0 on, got inf'),
                 ('ray: {num_cpus: 1.5}', 'num_cpus is a whole number'),
                 ('ray: {object_store_size: 0}', 'object_store_size is bytes, a share'),

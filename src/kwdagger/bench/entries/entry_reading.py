@@ -10,7 +10,7 @@ from typing import Any
 
 from kwdagger.bench.entries.arguments import param_name, read_arguments, split_args
 from kwdagger.bench.entries.fields import Fields, Path
-from kwdagger.bench.entries.model import Entry
+from kwdagger.bench.entries.model import SETUPS_FOLDER, Entry
 from kwdagger.bench.entries.points import RESERVED
 from kwdagger.bench.entries.requirements import read_requirements
 from kwdagger.errors import UserError
@@ -189,6 +189,8 @@ def _name(fields: Fields) -> str:
         return ''
     if len(os.fsencode(name)) > _LONGEST_NAME:
         fields.problem(f'a name has at most {_LONGEST_NAME} bytes: it is a folder', 'name')
+    if name == SETUPS_FOLDER:
+        fields.problem(f'a session keeps its data setups in {name!r}: give it another name', 'name')
     try:
         check_node_name(name)
     except UserError:

@@ -10,6 +10,9 @@ from kwdagger.specs.named_paths import NamedPath
 from kwdagger.specs.placeholders import Placeholders
 from kwdagger.values import Value
 
+SETUPS_FOLDER = 'data_setup'
+"""The folder of a session in which the links to its data setups are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
