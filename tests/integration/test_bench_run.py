@@ -158,6 +158,8 @@ def test_on_a_terminal_the_output_is_in_a_frame_that_goes_again(folder):
     assert '| line' not in shown
     assert '\x1b[2K' in frame.rpartition('line 39')[2]  # lines are taken back
     assert 'Run Succeeded' in shown
+    (told,) = (line for line in shown.split('\n') if 'Running command' in line)
+    assert 'benchmark_results' in told  # however narrow the terminal, it is one line
 
 
 @pytest.mark.parametrize('words', [['--live=none'], ['--quiet']])
@@ -582,6 +584,8 @@ def test_why_an_entry_failed_is_on_record_and_in_every_table(run, folder):
     entries[0]['requirements'] = [{'metric': 'time_taken', 'max_value': 2}]
     (folder / 'config.yaml').write_text(json.dumps({'results_dir': 'results', 'entries': entries}))
     said = run('bench', 'run', '--config=config.yaml', '--session-name=s', code=1).stdout
+    assert ', exit code 1: ValueError: too short\n' in said
+    assert 'raises: exit code 1' not in said.replace('raises: Run', '')
     for name, (_, reason) in WRONG.items():
         assert re.search(rf'{name}: Run Failed in [\d.]+ seconds: {re.escape(reason)}', said)
         record = json.loads((entry_dir(folder, 's', name) / 'job_status.json').read_text())

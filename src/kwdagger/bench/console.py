@@ -56,11 +56,16 @@ class EntryLines:
                 self._ended.add(name)
                 self._end(name, job, state, counts.reasons.get(name, ''))
 
+    def _print(self, text: str) -> None:
+        if self.output:
+            self.output.clear()
+        self.say(text)
+
     def close(self, counts: Counts) -> None:
         """Say what the last events were."""
         self.update(counts, ())
         if self.output:
-            self.output.close()
+            self.output.clear()
 
     def _show_output(self, name: str, job: Job, has_ended: bool) -> None:
         if self.output is None:
@@ -70,14 +75,14 @@ class EntryLines:
         self.output.show(self._called(name, job), log.new_lines(has_ended))
 
     def _begin(self, name: str, job: Job) -> None:
-        self.say(f'{STEP}Running {self._called(name, job)}')
+        self._print(f'{STEP}Running {self._called(name, job)}')
         program = getattr(job.node.bound_to(job), 'program', job.command)
-        self.say(f'{STEP * 2}Running command {program}')
+        self._print(f'{STEP * 2}Running command {program}')
 
     def _end(self, name: str, job: Job, state: str, reason: str) -> None:
         called = self._called(name, job)
         if state not in _RAN:
-            self.say(f'{STEP}Not run: {called}: {reason or state}')
+            self._print(f'{STEP}Not run: {called}: {reason or state}')
             return
         place = os.path.abspath(job.rundir)
         status = read_status(RunDirectory(place).status_path)
@@ -87,9 +92,9 @@ class EntryLines:
         why = '' if state in ('passed', 'failed') else f' ({state})'
         if state == 'failed' and status is not None and status.reason:
             why = f': {status.reason}'
-        self.say(f'{STEP * 2}{called}: Run {word}{took}{why}')
+        self._print(f'{STEP * 2}{called}: Run {word}{took}{why}')
         shown = self.places.get(name, place)
-        self.say(f'{STEP * 2}Logs found in {min(shown, os.path.relpath(shown), key=len)}')
+        self._print(f'{STEP * 2}Logs found in {min(shown, os.path.relpath(shown), key=len)}')
 
     def _called(self, name: str, job: Job) -> str:
         return os.path.basename(self.places.get(name, '')) if self._is_single(job) else name

@@ -67,8 +67,8 @@ class Output(Protocol):
     def show(self, entry: str, lines: Sequence[str]) -> None:
         """Show what an entry has printed."""
 
-    def close(self) -> None:
-        """Leave nothing behind."""
+    def clear(self) -> None:
+        """Make way for what is printed next, or leave nothing behind."""
 
 
 def check_kind(kind: object) -> None:
@@ -104,8 +104,8 @@ class Lines:
         if lines:
             sys.stdout.flush()
 
-    def close(self) -> None:
-        """There is nothing to leave behind."""
+    def clear(self) -> None:
+        """There is nothing in the way."""
 
 
 class Panel:
@@ -114,7 +114,9 @@ class Panel:
     def __init__(self) -> None:
         from rich.live import Live
 
-        self._live: Any = Live(auto_refresh=False, transient=True)
+        self._live: Any = Live(
+            auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
         self._shown = ''
         self._last: deque[str] = deque(maxlen=_PANEL_LINES)
 
@@ -133,6 +135,6 @@ class Panel:
         text = Text('\n'.join(self._last), no_wrap=True, overflow='ellipsis')
         self._live.update(Frame(text, title=Text(entry), border_style='dim'), refresh=True)
 
-    def close(self) -> None:
+    def clear(self) -> None:
         """Remove the frame."""
         self._live.stop()

@@ -51,7 +51,9 @@ def run_entry(spec: JobSpec, command: Sequence[str]) -> int:
     _write(verdict, files)
     if verdict.state == 'failed' and (verdict.traceback or not verdict.exit_code):
         _tell_reason(RunDirectory(spec.run_dir).reason_path, verdict.error or 'failed')
-    for line in (*verdict.warnings, *([verdict.error] if verdict.error else ())):
+    # A traceback of the program stands in the log already.
+    told = verdict.error and not (verdict.traceback and verdict.exit_code)
+    for line in (*verdict.warnings, *([verdict.error] if told else ())):
         sys.stderr.write(f'{spec.name}: {line}\n')
     return 0 if verdict.success else verdict.exit_code or 1
 
