@@ -35,6 +35,11 @@ import kwdagger.__main__ as main_command
 from kwdagger.__main__ import main
 from kwdagger.analysis.query import evaluate
 from kwdagger.bench import command as bench_command
+from kwdagger.bench.job.environment import environment_record
+from kwdagger.bench.job.files import JobFiles
+from kwdagger.bench.job.telemetry import COLUMNS
+from kwdagger.bench.job.verdict import Verdict
+from kwdagger.bench.job_spec import JobSpec
 from kwdagger.errors import UserError
 from kwdagger.llm import command as llm_command
 from kwdagger.llm.testserver.embedded import running_server
@@ -234,6 +239,16 @@ def test_every_option_is_in_the_reference(verb):
     text = (DOCS / 'reference' / f'{verb.replace(".", "_")}.rst').read_text()
     documented = set(re.findall(r'^``--([a-z_]+)``$', text, re.MULTILINE))
     assert documented == options
+
+
+def test_every_key_of_a_benchmarks_files_is_in_the_reference(tmp_path):
+    files = JobFiles(str(tmp_path))
+    result = Verdict(JobSpec(name='e', run_dir=str(tmp_path)), 'true', files).record()
+    page = (DOCS / 'reference' / 'bench_results.rst').read_text()
+    telemetry = (DOCS / 'explanation' / 'telemetry.rst').read_text()
+    told = set(re.findall(r'``(\w+)``', page)), set(re.findall(r'``(\w+)``', telemetry))
+    assert {*result, *environment_record()} <= told[0]
+    assert set(COLUMNS) <= told[1]
 
 
 def test_readme_commands_do_what_they_show(tmp_path):
