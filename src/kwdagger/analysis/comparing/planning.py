@@ -31,8 +31,8 @@ def repeats_needed(
     Args:
         noise: standard deviation of one repeat (of one pair's difference) on the scale, with
             `freedom` degrees of freedom. tests: how many series share `rules.alpha`.
-        seen: the least change that the interval holds, where it lies beyond the margin: then
-            enough to find that one; nobody expects the sides to be the same.
+        seen: the least change that the interval holds, where it lies beyond the margin. Nobody
+            expects the sides to be the same then: it is enough to find that change.
 
     Sources: J. Cohen, Statistical Power Analysis (1988), chapter 2; W. Guenther, The American
     Statistician 35 (1981) 243-244; equivalence: S.-C. Chow et al., Sample Size Calculations in
@@ -43,7 +43,9 @@ def repeats_needed(
     upper = noise * math.sqrt(freedom / chi2_quantile(_UPPER, max(freedom, 1.0)))
     found = normal_quantile(1 - rules.alpha / tests / 2), normal_quantile(rules.power)
     same = normal_quantile((1 + rules.confidence) / 2), normal_quantile((1 + rules.power) / 2)
-    aims = [(found, 2 * margin), (same, margin)] if seen is None else [(found, seen)]
+    aims = (
+        [(found, 2 * margin), (same, margin)] if seen is None else [(found, max(seen, 2 * margin))]
+    )
     needed = max(
         sides * (sum(z) * upper / change) ** 2 + sides * z[0] ** 2 / 4 for z, change in aims
     )

@@ -138,8 +138,9 @@ def test_a_change_in_the_past_that_stayed_does_not_count_as_noise():
     assert verdict.word == 'worse'
 
 
-def test_an_accident_in_the_past_counts_as_noise():
-    history = nights([*NIGHTS, 130.0, *NIGHTS], 'h')
+@pytest.mark.parametrize('after', [NIGHTS, []], ids=['long ago', 'last night'])
+def test_an_accident_in_the_past_counts_as_noise(after):
+    history = nights([*NIGHTS, 130.0, *after], 'h')
     verdict = one(runs([100.0], 'a'), runs([112.0], 'b'), history)
     assert verdict.noise > 0.05
     assert verdict.word == 'undecided'
