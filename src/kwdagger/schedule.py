@@ -336,6 +336,9 @@ def execute(
             sinks.end(end.exit_code, left=end.handover is not None)
         show_end(end, time.monotonic() - started, session, options, quiet)
     sink_text.print_reports(sinks.reports, replay_command(session), quiet)
+    if end.handover is not None and not quiet:
+        names = [spec.name for spec in prepared.sinks]
+        sink_text.print_left(names, replay_command(session))
     return end
 
 

@@ -39,6 +39,12 @@ def print_reports(reports: Iterable[Report], replay: str, quiet: bool) -> None:
             warn_text(f'warning: sink {report.name} has not taken {events}{why}; later: {replay}')
 
 
+def print_left(names: Sequence[str], replay: str) -> None:
+    """Print who tells sinks of jobs that were left to a queue."""
+    if names:
+        print_text(f'{", ".join(names)}: told of what ends from now on by {replay}')
+
+
 def print_up_to_date(session: str, names: Sequence[str]) -> None:
     """Print which sinks have taken everything that there is of a session."""
     if names:
