@@ -394,6 +394,8 @@ metrics = {'is_success': True, 'score': args.items, 'load_s': 2.5}
 """
 BENCH = """
 results_dir: ./results
+data_setups:
+  - {name: prepare, script: setup.py}
 entries:
   - name: one
     script: script.py
@@ -410,6 +412,7 @@ def test_benchmark_entries_are_compared_night_by_night(tmp_path, monkeypatch, ca
     """Also those that the latest session left out, whose pipeline does not know them."""
     monkeypatch.chdir(tmp_path)
     Path('script.py').write_text(SCRIPT)
+    Path('setup.py').write_text('')
     Path('bench.yaml').write_text(BENCH)
     run = ['bench', 'run', '--config=bench.yaml']
     for name, rest in (('n1', []), ('n2', []), ('n3', ['--entries=two'])):
@@ -424,7 +427,7 @@ def test_benchmark_entries_are_compared_night_by_night(tmp_path, monkeypatch, ca
     }
     main(['session', 'list', '--root=results', '--last=1', '--json'])
     [facts] = json.loads(capsys.readouterr().out)['sessions']
-    assert (facts['planned'], facts['found_done'], facts['states']) == (1, 0, {'passed': 1})
+    assert (facts['planned'], facts['found_done'], facts['states']) == (2, 0, {'passed': 2})
     main(['session', 'history', 'two', '--root=results', '--json'])
     runs = json.loads(capsys.readouterr().out)['runs']
     assert [run['session'] for run in runs] == ['n1', 'n2', 'n3']

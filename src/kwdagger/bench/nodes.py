@@ -44,6 +44,11 @@ class ScriptNode(kwdagger.ProcessNode):
     objectives: Sequence[Mapping[str, Any]] = ()
 
     @property
+    def is_measured(self) -> bool:
+        """Whether the time that it takes is worth comparing: not that of a data setup."""
+        return self.job.get('kind') != 'data_setup'
+
+    @property
     def command(self) -> str:
         """The helper, what it has to know, and behind ``--`` the program."""
         helper = (

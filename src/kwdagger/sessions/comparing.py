@@ -221,7 +221,7 @@ def _chosen_metrics(
             if wanted:
                 own.add(name)
     for run in runs:  # of a program that reports nothing else its time is known
-        if not asked and not chosen[run.algo_id]:
+        if not asked and run.timed and not chosen[run.algo_id]:
             chosen[run.algo_id].add(WALL_SECONDS)
     return chosen, left_out
 

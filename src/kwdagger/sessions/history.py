@@ -38,7 +38,8 @@ class BenchmarkRun:
         algo_id: what was measured. own: its algorithm parameters, by name.
         block: what else moves its values: parameters of its ancestors and external inputs.
         state: as its record says. problem: why its result cannot be used, or None.
-        last_line: of a failed run's log.
+        last_line: of a failed run's log. timed: whether its time says anything, where it reports
+            no numbers.
         metrics: name -> finite values; ``wall_seconds`` of the record is among them. Of a run
             that failed, what it reported before.
         bad: what is no finite number where metrics are. objectives: metric -> which way is better.
@@ -63,6 +64,7 @@ class BenchmarkRun:
     objectives: Mapping[str, str | None] = field(default_factory=dict)
     declared: frozenset[str] = frozenset()
     last_line: str = ''
+    timed: bool = True
 
     @property
     def done(self) -> bool:
@@ -205,6 +207,7 @@ def _run(
         bad=bad,
         objectives={name: objectives.of(name) for name in metrics},
         declared=objectives.names,
+        timed=getattr(node, 'is_measured', True),
         last_line=_said_last(place),
     )
 
