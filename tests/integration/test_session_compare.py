@@ -25,9 +25,13 @@ if told.get('fail') == args.size:
 wobble = 1 + 0.001 * ((int(args.seed) * 7 + told['night'] * 5) % 11 - 5)
 seconds = int(args.size) * len(Path(args.text).read_text()) * told['speed'] * wobble
 metrics = {'time_s': seconds, 'rate': 1 / seconds, 'items': 3, 'size_bytes': 512}
+if told.get('says'):
+    metrics['tpot'] = seconds
+    told['says'] = {'tpot': 'minimize', 'rate': 'minimize'}
 if told.get('nan') == args.size:
     metrics['time_s'] = float('nan')
-Path(args.out).write_text(json.dumps({'metrics': metrics}))
+says = {'metric_directions': told.get('says', {})}
+Path(args.out).write_text(json.dumps({'metrics': metrics, **says}))
 """
 PARAMS = """
 pipeline:
@@ -263,6 +267,23 @@ def test_machines_and_packages_that_differ_are_told(session, here):
     assert 'memory' not in out
     _, out, _ = session('compare', 'night3', 'night4', '--over=seed', '--root=moved')
     assert 'packages' not in out  # nothing is known of those of one side
+
+
+def test_results_may_say_which_way_their_metrics_are_better(tmp_path, monkeypatch, capsys):
+    """As those of ``kwdagger llm`` do; what the node declares comes first."""
+    monkeypatch.chdir(tmp_path)
+    Path('bench.py').write_text(PROGRAM)
+    Path('params.yaml').write_text(PARAMS.replace('PYTHON', sys.executable))
+    Path('short.txt').write_text('x' * 100)
+    for name in ('says1', 'says2'):
+        assert run_night(name, says=True) == 0
+    capsys.readouterr()
+    main(['session', 'compare', 'says1', 'says2', '--root=out', '--over=seed', '--json'])
+    found = json.loads(capsys.readouterr().out)['verdicts']
+    assert {(one['metric'], one['objective']) for one in found} == {
+        ('time_s', 'minimize'), ('rate', 'maximize'), ('tpot', 'minimize'),
+        ('size_bytes', 'minimize'),
+    }  # fmt: skip
 
 
 def test_a_container_goes_by_the_name_of_its_machine(session, here):

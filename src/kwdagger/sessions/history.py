@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kwdagger.analysis.directions import objective_by_name
-from kwdagger.analysis.objectives import declared_metrics
+from kwdagger.analysis.objectives import Metric, declared_metrics, metrics_of_results
 from kwdagger.pipeline.node import ProcessNode
 from kwdagger.pipeline.parameters import group_names, group_neutrals
 from kwdagger.pipeline.pipeline import Pipeline
 from kwdagger.plan.identity import Identities
+from kwdagger.results.collect import directions_of
 from kwdagger.results.json_result import UnreadableResult
 from kwdagger.results.lineage import ParameterGroups, effective_values
 from kwdagger.results.loading import ALGO_ID_KEY, read_config, values_left
@@ -189,6 +190,7 @@ def _run(
     others = {key: item for key, item in algorithm.items() if not key.startswith(head)}
     failed = record.state in FAILED_STATES
     metrics, bad = _metrics(node.name, values_left(node, record) if failed else record.values)
+    said = metrics_of_results(directions_of(record.values, node.name))
     return BenchmarkRun(
         root=root,
         session=status.session or '',
@@ -205,7 +207,7 @@ def _run(
         problem=record.problem,
         metrics=metrics,
         bad=bad,
-        objectives={name: objectives.of(name) for name in metrics},
+        objectives={name: objectives.of(name, said) for name in metrics},
         declared=objectives.names,
         timed=getattr(node, 'is_measured', True),
         last_line=_said_last(place),
@@ -281,15 +283,21 @@ def _is_finite(number: float) -> bool:
 
 
 class _Objectives:
-    """Which way the metrics of a node are better: as declared, else by their unit."""
+    """Which way the metrics of a node are better: as declared, as results say, or by unit."""
 
     def __init__(self, node: ProcessNode) -> None:
         declared = declared_metrics(node)
         self.names = frozenset(metric.name for metric in declared)
         self._given = {metric.name: metric.objective for metric in declared if metric.declared}
 
-    def of(self, metric: str) -> str | None:
-        for name, objective in self._given.items():
-            if f'.{metric}'.endswith(f'.{name}'):
-                return objective
+    def of(self, metric: str, said: Iterable[Metric]) -> str | None:
+        """Return which way a metric is better.
+
+        Args:
+            said: what the result itself says of its metrics.
+        """
+        given = {**{one.name: one.objective for one in said}, **self._given}
+        named = [name for name in given if f'.{metric}'.endswith(f'.{name}')]
+        if named:
+            return given[max(named, key=len)]
         return objective_by_name(metric)
