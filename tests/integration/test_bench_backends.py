@@ -40,6 +40,7 @@ for name, content in (('params', {}), ('metrics', metrics)):
 BENCH = """\
 results_dir: results
 script_base_dir: .
+cleanup_timeout_s: 1
 data_setups:
 - {{name: prepare, script: measure.py, args: --benchmark-results-path {here}/prepared}}
 entries:
@@ -148,6 +149,7 @@ def check_time_limit(night, record):
 KILLED = """\
 results_dir: results
 script_base_dir: .
+cleanup_timeout_s: 1
 entries:
 - {{name: waits, script: measure.py, args: --wait 1, ray: {{num_cpus: 2}}, environment: {env}}}
 - {{name: later, script: measure.py}}

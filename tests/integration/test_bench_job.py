@@ -355,7 +355,8 @@ sleep 600
 
 def test_a_timeout_ends_everything_though_a_grandchild_holds_the_output(tmp_path):
     job = Job(tmp_path / 'root', timeouts=(3.0,))
-    spec = JobSpec(name='sort', run_dir=str(job.dir), timeout_s=3.0, telemetry_interval_s=0)
+    limits = {'timeout_s': 3.0, 'cleanup_timeout_s': 1.0}
+    spec = JobSpec(name='sort', run_dir=str(job.dir), telemetry_interval_s=0, **limits)
     helper = f'{shlex.join([*HELPER, spec.to_text()])} -- bash -c {shlex.quote(STUBBORN)}'
     job = Job(
         tmp_path / 'root',
