@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,7 @@ def test_a_session_is_the_same_on_every_backend(sessions, name):
         assert record['session'] == 'night'
     check_requirements(night, records, said)
     check_time_limit(night, records['hangs'])
+    assert re.search(r'hangs: Run Failed in .*timeout', said)
     assert records['busy']['metrics']['telemetry_cpu_seconds'] >= 0.5
     addresses = {records[entry]['metrics']['ray'] for entry in ('ray1', 'ray2')}
     assert len(addresses) == 2

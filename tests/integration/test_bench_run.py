@@ -611,17 +611,3 @@ def test_the_time_that_an_entry_has_to_end_is_kept(run, folder):
     assert status['state'] == 'timeout'
     assert 2 <= status['wall_seconds'] < 60
     assert '\nkw_grace=470\n' in (place / 'invoke.sh').read_text()
-
-
-def test_the_time_that_an_entry_may_take_is_kept(run, folder):
-    (folder / 'scripts' / 'slow.py').write_text(
-        'import subprocess, time\nsubprocess.Popen(["sleep", "300"])\ntime.sleep(300)\n'
-    )
-    entry = '- {name: slow, script: slow.py, timeout_s: 3}\n'
-    write(folder, config=f'results_dir: results\nentries:\n{entry}')
-    done = run('bench', 'run', '--config=config.yaml', '--session-name=s', code=1)
-    assert '(timeout)' in done.stdout
-    status = json.loads((folder / 'results' / 's' / 'slow' / 'job_status.json').read_text())
-    assert (status['state'], status['exit_code']) == ('timeout', 124)
-    record = json.loads((folder / 'results' / 's' / 'slow' / 'results.json').read_text())
-    assert record['timed_out'] is True

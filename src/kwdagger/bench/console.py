@@ -45,10 +45,11 @@ class EntryLines:
         """Say what began and what ended since the last call."""
         for name, state in counts.states.items():
             job = self.jobs.get(name)
-            if job is None:
+            if job is None or name not in self.places:  # another call's, in the same session
                 continue
             if name not in self._begun and state in _RAN:
                 self._begun.add(name)
+                self._ended.discard(name)  # what was held at first may run in a later round
                 self._begin(name, job)
             if name in self._begun and name not in self._ended:
                 self._show_output(name, job, state != 'running')
