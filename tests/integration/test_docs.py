@@ -348,9 +348,14 @@ def test_there_are_tables_to_check():
 def test_bad_input_gets_the_documented_line(call, answer, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path('a.txt').write_text('text')
-    spec = next(block for block in blocks(DOCS / 'reference' / 'errors.rst') if block.language)
-    Path('PIPELINE.yaml').write_text(spec.text)
-    words = shlex.split(call.replace('PIPELINE', 'PIPELINE.yaml'))[1:]
+    Path('measure.py').touch()
+    specs = [block for block in blocks(DOCS / 'reference' / 'errors.rst') if block.language]
+    for name, spec in zip(('PIPELINE', 'BENCH'), specs, strict=True):
+        Path(f'{name}.yaml').write_text(spec.text)
+    if not call.startswith('kwdagger '):
+        Path('MORE.yaml').write_text(f'{call}\n')
+        call = 'kwdagger bench check --config=BENCH --config=MORE.yaml'
+    words = shlex.split(re.sub('PIPELINE|BENCH', r'\g<0>.yaml', call))[1:]
     with pytest.raises(SystemExit) as stop:
         main(words)
     assert stop.value.code == 2

@@ -86,7 +86,7 @@ def find_session(root: str, name: str | None) -> SessionDirectory:
     found = [SessionDirectory(root, one) for one in names if name in (None, one)]
     begun = {one: str((read_session(one) or {}).get('started_at') or '') for one in found}
     if not any(begun.values()):
-        raise UnknownName(f'no schedule call is recorded under {root!r}; say what with --params')
+        raise UnknownName(f'no schedule call is recorded under {root!r}; is it the --root of one?')
     return max(found, key=lambda one: (begun[one], one.name))
 
 
