@@ -35,9 +35,10 @@ def test_a_timeout_ends_the_whole_group_and_teardown_runs(root: Path) -> None:
         root,
         '(trap "" TERM HUP; sleep 300) & echo $! >{root}/grandchild; sleep 300',
         timeouts=(2.0,),
+        grace_seconds=1.5,
         teardown=(f'echo torn down >{shlex.quote(str(root))}/torn',),
     ).write()
-    done = job.run(env={**os.environ, 'kw_grace': '150'})  # seconds / 100 until KILL
+    done = job.run()
     status = job.status()
     assert (done.returncode, status.state, status.exit_code) == (124, 'timeout', 124)
     assert status.reason == 'timed out after 2 s'

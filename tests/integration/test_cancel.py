@@ -267,8 +267,8 @@ def test_a_program_that_its_run_script_left_behind_is_ended(work):
     finish('a')
 
 
-def test_a_job_that_ignores_signals_is_ended_and_recorded(work, monkeypatch):
-    monkeypatch.setenv('kw_grace', '200')  # seconds / 100 until KILL
+def test_a_job_that_ignores_signals_is_ended_and_recorded(work):
+    Path('pipe.yaml').write_text(PIPELINE.replace('gen: {', 'gen: {grace: 2, '))
     Path('stubborn').touch()
     scheduler = start('a')
     until(lambda: running('a'))
