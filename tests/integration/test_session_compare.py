@@ -344,6 +344,11 @@ def test_history_is_every_run_of_one_algo_id(session, here):
     assert len({run['path'] for run in runs}) == 8
     plan = Path('out/_kwdagger_schedule/night1/plan.jsonl').read_text().splitlines()
     assert algo_id in {json.loads(line)['algo_id'] for line in plan}
+    _, out, _ = session('history', 'bench size=1 seed=0', '--root=out', '--last=2', '--json')
+    assert json.loads(out)['runs'] == runs[-2:]
+    _, out, _ = session('history', 'bench size=1 seed=0', '--root=out', '--last=2')
+    assert [line.split()[0] for line in out.splitlines()[2:4]] == ['broken7', 'nan8']
+    assert out.splitlines()[4] == '  and 6 before them; --last=0 lists all'
     _, by_id, _ = session('history', algo_id, '--root=out', '--json')
     assert json.loads(by_id)['runs'] == runs
     _, out, _ = session('history', algo_id, '--root=out', '--metric=time_s')

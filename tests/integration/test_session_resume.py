@@ -154,3 +154,17 @@ def test_a_finished_session_has_nothing_to_resume_and_keeps_its_place_in_time(wo
     assert [one['name'] for one in listed] == ['one', 'two']
     main(['session', 'compare', '--root=results', '--json'])
     assert json.loads(capsys.readouterr().out)['b']['sessions'] == ['two']
+
+
+def test_a_session_that_cannot_be_resumed_is_named(work, capsys):
+    Path('results/_kwdagger_schedule/empty').mkdir(parents=True)
+    for name, message in (
+        ('empty', "session 'empty' under"),
+        ('emty', "no session 'emty' under"),
+        ('emty', "(did you mean 'empty'?)"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main(['session', 'resume', name, '--root_dpath=results'])
+        printed = capsys.readouterr().err
+        assert (end.value.code, printed.count('\n')) == (2, 1)
+        assert message in printed

@@ -177,7 +177,7 @@ def side_text(side: Side) -> str:
 
 def _when(started: Sequence[str]) -> str:
     times = [time[:16].replace('T', ' ') for time in (started[0], started[-1])]
-    return ' to '.join(dict.fromkeys(times))
+    return ' to '.join(dict.fromkeys(filter(None, times)))
 
 
 def basis(comparison: Comparison) -> str:

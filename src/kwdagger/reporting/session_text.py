@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -73,25 +74,43 @@ def print_session(
             print_text(f'  {one.label}: {one.problem} ({one.path})')
 
 
-def print_history(measured: Sequence[Measurement]) -> None:
-    """Print what sessions measured: a table for each benchmark."""
+def latest_of_each(measured: Sequence[Measurement], last: int) -> list[Measurement]:
+    """Return the latest so many runs of each benchmark, in the same order."""
+    after = Counter(one.algo_id for one in measured)
+    kept = []
+    for one in measured:
+        if after[one.algo_id] <= last:
+            kept.append(one)
+        after[one.algo_id] -= 1
+    return kept
+
+
+def print_history(measured: Sequence[Measurement], last: int = 0) -> None:
+    """Print what sessions measured: a table for each benchmark.
+
+    Args:
+        last: how many runs of each, the latest; 0 for all.
+    """
     by_label: dict[str, list[Measurement]] = {}
     for one in measured:
         by_label.setdefault(f'{one.label}  {one.algo_id}', []).append(one)
-    for place, (label, own) in enumerate(by_label.items()):
+    for place, (label, every) in enumerate(by_label.items()):
+        own = every[-last:]
         if place:
             print_text()
         print_text(label)
         sessions = TextColumn('session', [one.session for one in own], fixed=True)
         started = TextColumn('started', [_time(one.started_at) for one in own], fixed=True)
         _print_measured(sessions, own, started)
+        if len(own) < len(every):
+            print_text(f'  and {len(every) - len(own)} before them; --last=0 lists all')
 
 
 def _facts(session: SessionFacts, record: Mapping[str, Any]) -> list[tuple[str, str]]:
     words = record.get('command_line')
     facts = {
         'started': _time(session.started_at),
-        'by': f'{session.user} on {session.host}',
+        'by': ' on '.join(filter(None, [session.user, session.host])),
         'commit': session.commit,
         'reason': record.get('reason'),
         'backend': record.get('backend'),

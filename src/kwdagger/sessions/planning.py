@@ -85,6 +85,8 @@ def find_session(root: str, name: str | None) -> SessionDirectory:
         raise UnknownName(f'no session {name!r} under {root!r}{did_you_mean(name, names)}')
     found = [SessionDirectory(root, one) for one in names if name in (None, one)]
     begun = {one: str((read_session(one) or {}).get('started_at') or '') for one in found}
+    if name is not None and not any(begun.values()):
+        raise UnknownName(f'session {name!r} under {root!r} has no record of what was called')
     if not any(begun.values()):
         raise UnknownName(f'no schedule call is recorded under {root!r}; is it the --root of one?')
     return max(found, key=lambda one: (begun[one], one.name))
