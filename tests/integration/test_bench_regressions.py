@@ -90,3 +90,61 @@ def test_who_does_not_say_what_is_better_is_told_what_is_assumed(tmp_path, monke
     [line] = [line for line in (printed.out + printed.err).splitlines() if 'takes less' in line]
     assert "entry 'codec': max_regression takes less of 'score' to be better" in line
     assert 'bench.yaml line ' in line
+
+
+TOLD = """
+import argparse, json
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument('--benchmark-results-path', type=Path)
+parser.add_argument('--score', type=float)
+parser.add_argument('--size', type=float, default=1)
+args = parser.parse_args()
+args.benchmark_results_path.mkdir(parents=True, exist_ok=True)
+metrics = {'score': args.score * args.size}
+(args.benchmark_results_path / 'metrics.json').write_text(json.dumps(metrics))
+(args.benchmark_results_path / 'params.json').write_text('{}')
+"""
+RELATIVE = """
+results_dir: results
+entries:
+  - {name: base, script: told.py, args: --score 10, matrix: {size: [1, 100]}}
+  - name: lower
+    script: told.py
+    args: --score 8
+    matrix: {size: [1, 100]}
+    metrics: [{metric: score, objective: maximize}]
+    requirements: [{metric: score, max_regression: 10%, relative_to: base}]
+  - name: higher
+    script: told.py
+    args: --score 30
+    matrix: {size: [1, 100]}
+    metrics: [{metric: score, objective: maximize}]
+    requirements: [{metric: score, max_regression: 10%, relative_to: base}]
+"""
+
+
+def test_entries_are_held_against_another_point_by_point(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('told.py').write_text(TOLD)
+    Path('bench.yaml').write_text(RELATIVE)
+    with pytest.raises(SystemExit) as end:
+        main(['bench', 'run', '--config=bench.yaml', '--session-name=s', '--quiet'])
+    assert end.value.code == 1
+    records = [
+        json.loads(path.read_text()) for path in Path('results').glob('*/*_id_*/results.json')
+    ]
+    unmet = {
+        (record['name'], record['params']['size']): record['requirements_not_met'].get('score')
+        for record in records
+    }
+    reason = "relative to 'base': {} is 20.0% worse than {}, the latest result"
+    assert {key: text and text.partition(';')[0] for key, text in unmet.items()} == {
+        ('base', 1): None,
+        ('base', 100): None,
+        ('higher', 1): None,
+        ('higher', 100): None,
+        ('lower', 1): reason.format(8, 10),
+        ('lower', 100): reason.format(800, 1000),
+    }

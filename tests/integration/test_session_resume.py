@@ -64,13 +64,6 @@ def start(*words):
     )  # fmt: skip
 
 
-def run(*words, code=0):
-    process = start(*words)
-    printed, _ = process.communicate(timeout=240)
-    assert process.returncode == code, printed
-    return printed
-
-
 def wait_until(condition):
     deadline = time.monotonic() + 240
     while not (found := condition()):
@@ -104,7 +97,7 @@ def cut_short(backend):
 
 
 @pytest.mark.parametrize('backend', BACKENDS)
-def test_what_still_runs_is_waited_for_and_the_rest_is_run(work, backend):
+def test_what_still_runs_is_waited_for_and_the_rest_is_run(work, backend, capsys):
     before = cut_short(backend)
     resumed = start('session', 'resume', '--root_dpath=results')
     begun = json.loads(Path('results/_kwdagger_schedule/night/session.json').read_text())
@@ -118,23 +111,25 @@ def test_what_still_runs_is_waited_for_and_the_rest_is_run(work, backend):
     )
     assert records()['first'] == before
     assert {path.name for path in Path('results/night').iterdir()} >= {'first', 'second', 'third'}
-    [facts] = json.loads(run('session', 'list', 'results', '--json'))['sessions']
+    main(['session', 'list', 'results', '--json'])
+    [facts] = json.loads(capsys.readouterr().out)['sessions']
     assert (facts['states'], facts['started_at']) == ({'passed': 3}, begun['started_at'])
     wait_until(lambda: nothing_left(work))
 
 
 @pytest.mark.parametrize('backend', BACKENDS)
-def test_what_was_killed_with_its_scheduler_is_run_again(work, backend):
+def test_what_was_killed_with_its_scheduler_is_run_again(work, backend, capsys):
     cut_short(backend)
     for end in (psutil.Process.suspend, psutil.Process.kill):  # none goes on as another one ends
         for process in ours(work):
             with contextlib.suppress(psutil.Error):
                 end(process)
     wait_until(lambda: nothing_left(work))
-    listed = run('session', 'list', 'results').splitlines()[-1]
+    main(['session', 'list', 'results'])
+    listed = capsys.readouterr().out.splitlines()[-1]
     assert listed.endswith('1 passed, 1 interrupted, 1 not started')
     Path('go').touch()
-    run('session', 'resume', 'night', '--root_dpath=results')
+    main(['session', 'resume', 'night', '--root=results'])
     assert ledger() == ['first', 'second', 'second', 'third']
     assert {one['session'] for one in records().values()} == {'night'}
     assert {one['state'] for one in records().values()} == {'passed'}
