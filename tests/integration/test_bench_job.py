@@ -133,6 +133,40 @@ def test_the_measured_comes_before_what_it_took(helper):
     assert names[2].startswith('telemetry_')
 
 
+RESULT_KEYS = {
+    'the second generation': (
+        'name success exec_time_s timeout script_params script_metrics tasks command returncode '
+        'stdouterr_file'
+    ),
+    'the third': (
+        'name run_id success cmd exec_started_at exec_time_s exit_code timed_out logs_dir '
+        'ray_cluster_data gpu_stats warnings metrics params requirements_not_met error traceback'
+    ),
+}
+
+
+@pytest.mark.parametrize('keys', RESULT_KEYS.values(), ids=RESULT_KEYS)
+@pytest.mark.parametrize('ending', ['', 'raise ValueError'])
+def test_readers_of_results_find_every_key(helper, keys, ending):
+    helper.python(f'{SUCCEEDS}    {ending}\n')
+    record = helper.record()
+    assert set(keys.split()) <= set(record)
+    assert (record['cmd'], record['returncode']) == (record['command'], record['exit_code'])
+    assert record['script_metrics'] == record['metrics']
+
+
+def test_what_goes_wrong_around_the_program_is_on_record_with_a_traceback(helper, tmp_path):
+    (tmp_path / 'file').touch()
+    done = helper.python(SUCCEEDS, artifacts_dir=str(tmp_path / 'file' / 'below'))
+    assert done.returncode == 1
+    record = helper.record()
+    assert (record['success'], record['exit_code']) == (False, None)
+    assert record['error'].startswith('NotADirectoryError: ')
+    assert record['traceback'].startswith('Traceback (most recent call last):')
+    assert 'NotADirectoryError' in (tmp_path / '.reason').read_text()
+    assert record['error'] in done.stderr
+
+
 def test_files_left_by_an_earlier_run_are_not_this_ones(helper):
     helper.results.mkdir()
     (helper.results / 'metrics.json').write_text('{"time_taken": 1}')

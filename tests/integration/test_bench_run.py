@@ -99,8 +99,13 @@ def test_the_first_generation_runs_as_it_is(run, folder):
         '--id-field', '_curator_dedup_id', '--files-per-partition', '1', '--max-files', '100',
     ]  # fmt: skip
     assert (place / 'benchmark_results' / 'metrics.json').is_file()
-    assert 'a word' in (place / 'stderr.log').read_text()
+    assert 'a word' in (place / 'logs' / 'stderr.log').read_text()
+    assert 'told' in (place / 'logs' / 'stdout.log').read_text()
     assert not (place / 'scratch').exists()
+    assert not (place / 'ray_cluster').exists()
+    assert 'pytest==' in (place / 'artifacts' / 'pip-freeze.txt').read_text()
+    (line,) = (place / 'results.jsonl').read_text().splitlines()
+    assert json.loads(line) == json.loads((place / 'results.json').read_text())
     assert json.loads((place / 'results.json').read_text())['metrics']['num_removed'] == 7
     assert "environment variable 'MLFLOW_TRACKING_URI' is not set" in done.stderr
     assert 'will not be told' not in done.stderr
@@ -318,7 +323,10 @@ def test_one_process_for_each_entry_makes_one_session(run, folder):
     for process in running:
         process.communicate(timeout=240)
         assert process.returncode == 0
-    assert sorted(os.listdir(folder / 'results' / 'ci')) == names
+    assert sorted(os.listdir(folder / 'results' / 'ci')) == [*names, 'env.json', 'packages.txt']
+    environment = json.loads((folder / 'results' / 'ci' / 'env.json').read_text())
+    assert environment['python_executable'] == sys.executable
+    assert 'pytest==' in (folder / 'results' / 'ci' / 'packages.txt').read_text()
     plan = folder / 'results' / '_kwdagger_schedule' / 'ci' / 'plan.jsonl'
     assert {json.loads(line)['node'] for line in plan.read_text().splitlines()} == set(names)
     status = json.loads(run('status', 'results', '--session=ci', '--json').stdout)
@@ -567,6 +575,7 @@ WRONG = {
     'nan': ('{"loss": NaN}', "metric 'loss' is nan, not a finite number"),
     'silent': ('', 'metrics.json is missing: the program wrote none to its'),
     'raises': ('raise', 'exit code 1: ValueError: too short'),
+    'absent': ('', 'the command could not be started: '),
 }
 
 
@@ -582,6 +591,9 @@ def test_why_an_entry_failed_is_on_record_and_in_every_table(run, folder):
         {'name': name, 'script': 'wrong.py', 'args': [text]} for name, (text, _) in WRONG.items()
     ]
     entries[0]['requirements'] = [{'metric': 'time_taken', 'max_value': 2}]
+    entries[-1]['script'] = 'absent.sh'
+    (folder / 'scripts' / 'absent.sh').write_text('#!/no/such/interpreter\n')
+    (folder / 'scripts' / 'absent.sh').chmod(0o755)
     (folder / 'config.yaml').write_text(json.dumps({'results_dir': 'results', 'entries': entries}))
     said = run('bench', 'run', '--config=config.yaml', '--session-name=s', code=1).stdout
     assert ', exit code 1: ValueError: too short\n' in said

@@ -173,6 +173,7 @@ def measure(
     )
     end = schedule.execute(prepared, call, session_facts(config, name, options), lambda _: lines)
     views.write_links(root, name, links)
+    views.link_records(root, name)
     return end.exit_code
 
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from kwdagger.bench.entries.model import SETUPS_FOLDER
 from kwdagger.errors import InvalidValue
 from kwdagger.plan.job import Job, Plan
+from kwdagger.rundir.layout import SessionDirectory
 
 
 def check_view(root: str, session: str, plan: Plan) -> None:
@@ -61,6 +62,16 @@ def write_links(root: str, session: str, links: Mapping[str, str]) -> None:
         path = os.path.join(root, session, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         _replace_link(os.path.relpath(os.path.join(root, target), os.path.dirname(path)), path)
+
+
+def link_records(root: str, session: str) -> None:
+    """Let what the session ran on be found beside its entries, once it is on record."""
+    record = SessionDirectory(root, session)
+    folder = session_folder(root, session)
+    named = {'env.json': record.environment_path, 'packages.txt': record.packages_path}
+    for name, target in named.items():
+        if os.path.exists(target):
+            _replace_link(os.path.relpath(target, folder), os.path.join(folder, name))
 
 
 def _replace_link(target: str, path: str) -> None:

@@ -64,7 +64,7 @@ def print_outcome(
     for job in outcome.failed[:_SHOWN_FAILURES]:
         code = f', exit code {job.exit_code}' if job.exit_code else ''
         reason = f': {job.reason}' if job.reason and job.reason not in code else ''
-        if job.reason.startswith(f'exit code {job.exit_code}:'):
+        if job.reason.startswith((f'exit code {job.exit_code}:', f'exit code {job.exit_code} ')):
             code, reason = '', f', {job.reason}'
         print_text(f'{job.state}: {job.name}{code}{reason}')
         if job.params:

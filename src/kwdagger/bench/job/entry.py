@@ -49,8 +49,8 @@ def run_entry(spec: JobSpec, command: Sequence[str]) -> int:
         if watch.stopped_by is not None:
             note_stop(spec, watch, verdict)
     _write(verdict, files)
-    if verdict.state == 'failed' and (verdict.traceback or not verdict.exit_code):
-        _tell_reason(RunDirectory(spec.run_dir).reason_path, verdict.error or 'failed')
+    if verdict.state == 'failed' and verdict.error not in (None, f'exit code {verdict.exit_code}'):
+        _tell_reason(RunDirectory(spec.run_dir).reason_path, verdict.error or '')
     # A traceback of the program stands in the log already.
     told = verdict.error and not (verdict.traceback and verdict.exit_code)
     for line in (*verdict.warnings, *([verdict.error] if told else ())):
