@@ -347,6 +347,20 @@ def test_a_session_says_why_it_ran_and_where_to_look(run, folder):
     assert record['viewer_url'] == f'http://view/s?at={path}'
 
 
+def test_a_link_from_a_container_leads_to_the_places_of_the_host(run, folder, monkeypatch):
+    monkeypatch.setenv('KWDAGGER_IN_CONTAINER', '1')
+    inside = folder / 'inside'
+    places = json.dumps([
+        {'name': 'results_path', 'host_path': '/host/nightly/r', 'container_path': str(inside)}
+    ])  # fmt: skip
+    entry = '- {name: quick, script: my_benchmark.py}\n'
+    write(folder, config=f'paths: {places}\nentries:\n{entry}')
+    template = '--viewer-url-template=file://{session_path}'
+    run('bench', 'run', '--config=config.yaml', '--session-name=s', template)
+    record = json.loads((inside / '_kwdagger_schedule/s/session.json').read_text())
+    assert record['viewer_url'] == 'file:///host/nightly/r/s'
+
+
 def test_check_finds_everything_at_once(run, folder):
     write(
         folder,
@@ -430,6 +444,10 @@ def test_what_is_only_odd_is_refused_when_asked(run, folder):
         (['run', '--config=config.yaml', '--entries=a', '--entries-exact=b'], 'exclude each other'),
         (['run', '--config=config.yaml', '--session-name=quick_test'], 'cannot be named'),
         (['run', '--config=config.yaml', '--session-name=a/b'], 'cannot be a folder'),
+        (['run', '--config=config.yaml', '--session-name=_kwdagger_schedule'], 'cannot be a fol'),
+        (['run', '--config=config.yaml', f'--session-name={"x" * 300}'], 'more than 200 bytes'),
+        (['run', '--config=config.yaml', '--results=/proc/nowhere'], 'cannot be written'),
+        (['run', '--config=config.yaml', '--viewer-url-template={'], 'write braces only around'),
         (
             ['run', '--config=config.yaml', '--viewer-url-template={nope}'],
             'is none of session_name',

@@ -22,6 +22,7 @@ from kwdagger.bench.sweep import sweep_of
 from kwdagger.errors import UnknownName
 from kwdagger.reporting import plan_text
 from kwdagger.sessions.session import check_session_name
+from kwdagger.specs.named_paths import host_side, is_container
 from kwdagger.specs.options import run_verb
 
 
@@ -199,18 +200,22 @@ def viewer_url(config: BenchConfig, name: str, options: Mapping[str, Any]) -> st
     template = options['viewer_url_template']
     if template is None:
         return options['viewer_url'] or config.viewer_url
+    results = config.results_dir
+    if is_container():  # whoever follows the link is not in here
+        results = host_side(results, config.paths)
     texts = {
         'session_name': name,
-        'session_path': views.session_folder(config.results_dir, name),
-        'results_path': config.results_dir,
+        'session_path': views.session_folder(results, name),
+        'results_path': results,
     }
     texts.update({f'{key}_url': quote(text, safe='') for key, text in list(texts.items())})
     try:
         return str(template).format_map(texts)
-    except (KeyError, ValueError, IndexError, AttributeError) as error:
-        raise UnknownName(
-            f'--viewer-url-template {template!r}: {error} is none of {", ".join(texts)}'
-        ) from None
+    except KeyError as error:
+        problem = f'{error} is none of {", ".join(texts)}'
+    except (ValueError, IndexError, AttributeError) as error:
+        problem = f'{error}; write braces only around {", ".join(texts)}'
+    raise UnknownName(f'--viewer-url-template {template!r}: {problem}')
 
 
 if __name__ == '__main__':

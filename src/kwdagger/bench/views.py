@@ -13,6 +13,7 @@ from kwdagger.bench.entries.model import SETUPS_FOLDER
 from kwdagger.errors import InvalidValue
 from kwdagger.plan.job import Job, Plan
 from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.sessions.session import prepare_root
 
 
 def check_view(root: str, session: str, plan: Plan) -> None:
@@ -98,8 +99,11 @@ def reserve_name(root: str, stem: str) -> str:
 
     Returns:
         the session's name.
+
+    Raises:
+        InvalidValue: the root cannot be made, or not be written.
     """
-    os.makedirs(root, exist_ok=True)
+    prepare_root(root)
     number = 1
     while True:
         name = stem if number == 1 else f'{stem}-{number}'

@@ -38,6 +38,7 @@ from kwdagger.values import Value
 _NEARLY_FULL_BYTES = 1 << 18
 _NEARLY_FULL_FILES = 16
 _LASTING = ('reason', 'viewer_url')
+_LONGEST_NAME = 200
 
 
 def new_session_name() -> str:
@@ -51,9 +52,13 @@ def check_session_name(name: str) -> str:
     Raises:
         InvalidValue: it cannot.
     """
-    if not re.fullmatch(r'[\w][\w.+-]*', name):
+    if not re.fullmatch(r'[\w][\w.+-]*', name) or name.startswith('_kwdagger'):
         raise InvalidValue(
             f'session name {name!r} cannot be a folder: use letters, digits, dots and hyphens'
+        )
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        raise InvalidValue(
+            f'session name {name[:20] + "..."!r} has more than {_LONGEST_NAME} bytes'
         )
     return name
 
