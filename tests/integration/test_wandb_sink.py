@@ -108,6 +108,29 @@ def test_later_attempt_is_the_same_run(work):
     assert {'nested': {'b': [1, None]}} in [run['config'] for run in runs]
 
 
+def test_what_a_killed_process_left_half_written_is_written_anew_and_the_rest_left(work):
+    from kwdagger.sinks.wandb import WandbSink
+
+    def tell():
+        sink = WandbSink({'dir': str(work), 'artifacts': False})
+        sink.open(session_facts(root=str(work), folder=str(work)))
+        sink.job_finished(job_result('a', metrics={'y': 1}))
+        sink.job_finished(job_result('b', state='failed', exit_code=3))
+        sink.close(session_summary())
+        sys.modules['wandb'].teardown()
+        return offline_runs('wandb')
+
+    once = tell()
+    names = sorted(path.name for path in (work / 'wandb').glob('offline-run-*'))
+    assert tell() == once
+    assert sorted(path.name for path in (work / 'wandb').glob('offline-run-*')) == names
+    (half,) = (work / 'wandb').glob('offline-run-*-a-*')
+    (half / 'kwdagger.told').unlink()
+    (log,) = half.glob('run-*.wandb')
+    log.write_bytes(log.read_bytes()[:100])
+    assert by_name(tell()) == by_name(once)
+
+
 def test_same_session_elsewhere_has_other_runs(work):
     from kwdagger.sinks.wandb import run_id
 

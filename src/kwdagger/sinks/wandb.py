@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from kwdagger.errors import InvalidType, InvalidValue
+from kwdagger.rundir.files import replace_file
 from kwdagger.sessions.events import Event
 from kwdagger.sinks.needed_package import check_package
 from kwdagger.sinks.own_keys import check_keys, text_key
@@ -20,6 +22,7 @@ _KEYS = ('project', 'entity', 'mode', 'dir', 'artifacts')
 _MODES = ('online', 'offline')
 _ID_LENGTH = 128  # wandb.Settings.run_id
 _SESSION = ''
+_TOLD_NAME = 'kwdagger.told'  # in a finished run's folder: what it tells of
 
 
 class WandbSink:
@@ -59,14 +62,21 @@ class WandbSink:
 
     def job_finished(self, result: JobResult) -> None:
         """Write the job's run."""
+        told = f'{result.at} attempt {result.attempt} {result.state}'
+        if self._is_written(result.job, told):
+            return
         configuration = {**result.ancestors, **result.params}
         with self._run(result.job, result.name, 'job', configuration) as run:
             run.summary.update(plain_json(job_summary(result)))
             self._copy(result.artifacts, run.dir)
             run.finish(exit_code=0 if result.success else result.exit_code or 1)
+        self._mark(result.job, told)
 
     def close(self, summary: SessionSummary) -> None:
         """Write the session's own run: its environment, and how it ended."""
+        told = f'{summary.at} {summary.state}'
+        if self._is_written(_SESSION, told):
+            return
         counts = summary.progress
         values = {
             'state': summary.state,
@@ -89,6 +99,33 @@ class WandbSink:
             run.summary.update(values)
             self._copy(summary.artifacts, run.dir)
             run.finish(exit_code=0 if summary.success else 1)
+        self._mark(_SESSION, told)
+
+    def _is_written(self, job: str, told: str) -> bool:
+        """Whether a folder holds this already; what a killed process left half written is removed.
+
+        Online it is for the server to say: there a run that is written again is the same run.
+        """
+        for folder in self._offline_folders(job):
+            try:
+                with open(os.path.join(folder, _TOLD_NAME), encoding='utf-8') as file:
+                    if file.read() == told:
+                        return True
+            except FileNotFoundError:
+                shutil.rmtree(folder)
+        return False
+
+    def _mark(self, job: str, told: str) -> None:
+        for folder in self._offline_folders(job):
+            path = os.path.join(folder, _TOLD_NAME)
+            if not os.path.exists(path):
+                replace_file(path, told, os.getpid())
+
+    def _offline_folders(self, job: str) -> list[str]:
+        if self._mode != 'offline':
+            return []
+        name = f'offline-run-*-{glob.escape(run_id(self._session, job))}'
+        return sorted(glob.glob(os.path.join(glob.escape(self._folder), 'wandb', name)))
 
     def _copy(self, paths: Iterable[str], folder: str) -> None:
         for path in paths if self._with_files else ():
