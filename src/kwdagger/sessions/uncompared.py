@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from kwdagger.analysis.comparing.comparison import Lost
+from kwdagger.reporting.measured import TELEMETRY
 from kwdagger.sessions.history import BenchmarkRun
+
+_SHOWN = 5
 
 
 def lost_metrics(
@@ -42,6 +45,8 @@ def one_sided_notes(
                 'and are left out'
             )
         before = {name for run in done_a[subject] for name in run.metrics}
-        for name in dict.fromkeys(name for run in done_b[subject] for name in run.metrics):
-            if name not in before:
-                yield f'{label}: A has no number for {name!r}'
+        new = {name: None for run in done_b[subject] for name in run.metrics if name not in before}
+        names = [name for name in new if not name.startswith(TELEMETRY)]
+        if names:
+            more = f' and {len(names) - _SHOWN} more' if len(names) > _SHOWN else ''
+            yield f'{label}: A has no number for {", ".join(names[:_SHOWN])}{more}'

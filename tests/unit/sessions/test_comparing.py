@@ -177,6 +177,12 @@ def test_two_sides_without_anything_in_common_are_bad_input():
         compared([run('a', time_s=1)], [run('b', 'other', time_s=1)])
 
 
+def test_metrics_that_are_new_are_told_in_one_line():
+    new = {f'm{n}_s': 1 for n in range(7)}
+    found = compared([run('a', time_s=1)], [run('b', time_s=1, telemetry_x_s=1, **new)])
+    assert found.notes == ('bench: A has no number for m0_s, m1_s, m2_s, m3_s, m4_s and 2 more',)
+
+
 def test_inputs_that_one_side_lacks_are_told():
     a = [replace(run('a', time_s=1), block=block) for block in 'xyz']
     b = [replace(run('b', time_s=1), block=block) for block in 'yzu']
