@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import subprocess
 import sys
 
 import pytest
 from services.fake_slack import CHANNEL, TOKEN, fake_slack, table_of
-from services.sink_sessions import job_result, job_start, session_facts, session_summary
+from services.faulty_proxy import faulty_proxy
+from services.sink_sessions import (
+    job_result,
+    job_start,
+    session_facts,
+    session_on_disk,
+    session_summary,
+)
 
 from kwdagger.errors import UserError
+from kwdagger.sessions.event_log import EventLog
+from kwdagger.sinks.delivery import Delivery
 from kwdagger.sinks.protocol import Progress, RetryLater
 from kwdagger.sinks.slack import SlackSink
+from kwdagger.sinks.specs import SinkSpec
 
 PROGRAM = """\
 import json, sys
@@ -180,6 +192,33 @@ def test_waiting_time_that_slack_asks_for_is_passed_on(channel, tmp_path):
     sink.job_finished(job_result('a'))
     sink.job_finished(job_result('a'))
     assert len(slack.replies()) == 1
+
+
+def test_service_that_fails_in_every_way_comes_to_hold_the_same(channel, tmp_path, monkeypatch):
+    monkeypatch.setenv('SLACK_BOT_TOKEN', TOKEN)
+    slack, address = channel
+    session, chance = session_on_disk(tmp_path), random.Random(3)
+
+    def told(name, to):
+        log = EventLog(session)
+        log.collect(records='all', over=True)
+        options = {'channel_id': CHANNEL, 'api_url': f'{to}/api', 'default_metrics': ['run_s']}
+        return Delivery(session, SinkSpec(name, 'slack', options), log)
+
+    assert told('straight', address).deliver() is None
+    assert 'night: failed' in slack.parent()['text']
+    assert len(slack.replies()) == 6
+    with fake_slack() as (late, late_address), faulty_proxy(late_address) as (proxy, shaky):
+        proxy.faults = iter(chance.choices(['pass', 'drop', '500', '429'], [3, 1, 1, 1], k=60))
+        telling = told('shaky', shaky)
+        while (pause := telling.deliver()) is not None:
+            if pause == math.inf or chance.random() < 0.3:  # the process is killed
+                telling = told('shaky', shaky)
+        assert late.messages == slack.messages
+        calls = len(proxy.seen)
+        assert told('shaky', shaky).deliver() is None
+        assert len(proxy.seen) == calls
+        assert calls > len(late.messages)
 
 
 def test_killed_while_noting_a_message_the_rest_is_known(channel, tmp_path):
