@@ -117,6 +117,38 @@ def compared(session, *words):
     return code, document, found
 
 
+def test_a_slowdown_that_stays_fails_a_morning_and_is_not_lost_in_the_baseline(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    Path('bench.py').write_text(PROGRAM)
+    params = PARAMS.replace('PYTHON', sys.executable)
+    Path('params.yaml').write_text(params.replace('[1, 10]', '[1]').replace('[0, 1, 2, 3]', '[0]'))
+    Path('short.txt').write_text('x' * 100)
+    for night in range(1, 9):
+        assert run_night(f'n{night}') == 0
+    ends = []
+    for name in ('slow1', 'slow2', 'slow3'):
+        assert run_night(name, speed=1.04) == 0
+        with pytest.raises(SystemExit) as end:
+            main(['session', 'compare', '--root=out', '--metric=time_s', '--fail_on=likely'])
+        alone = main_code(['session', 'compare', '--root=out', '--metric=time_s', '--recent=1'])
+        ends.append((end.value.code, alone))
+    assert ends[-1] == (1, 0)
+    capsys.readouterr()
+    assert main_code(['session', 'compare', '--root=out', '--metric=time_s']) == 1
+    told = ' '.join(capsys.readouterr().out.split())
+    assert 'worse, for 3 sessions' in told or 'worse, for 2 sessions' in told
+
+
+def main_code(words):
+    try:
+        main(words)
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
 def test_nights_that_are_alike_are_no_regression(session):
     code, document, found = compared(session, 'night4', 'night5', '--over=seed')
     assert code == 0

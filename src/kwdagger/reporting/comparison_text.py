@@ -212,12 +212,18 @@ def verdict_cells(verdict: Verdict, comparison: Comparison) -> list[str]:
         ABSENT if verdict.ratio is None else f'{verdict.ratio:.4g}',
         f'{verdict.low:.4g}..{verdict.high:.4g}' if known else ABSENT,
         ABSENT if verdict.noise is None else f'{verdict.noise:.2%}',
-        ', '.join(filter(None, [verdict.word, _likely(verdict), _needed(verdict)])),
+        ', '.join(
+            filter(None, [verdict.word, _likely(verdict), _newest(verdict), _needed(verdict)])
+        ),
     ]
 
 
 def _likely(verdict: Verdict) -> str:
     return f'likely {verdict.likely}' if verdict.likely else ''
+
+
+def _newest(verdict: Verdict) -> str:
+    return f'for {verdict.newest} sessions' if verdict.newest > 1 else ''
 
 
 def _needed(verdict: Verdict) -> str:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import scriptconfig as scfg
 
 from kwdagger.analysis.comparing.comparison import Comparison, Side
+from kwdagger.analysis.comparing.recent import share_of_alpha, with_recent
 from kwdagger.analysis.comparing.regression import share
-from kwdagger.analysis.comparing.series import Rules
-from kwdagger.errors import InvalidValue, did_you_mean
+from kwdagger.analysis.comparing.series import Rules, Verdict
+from kwdagger.errors import InvalidValue, UnknownName, did_you_mean
 from kwdagger.reporting import comparison_files, comparison_text
 from kwdagger.sessions.comparing import compare_runs
 from kwdagger.sessions.environments import environment_notes
 from kwdagger.sessions.history import BenchmarkRun, read_history
+from kwdagger.sessions.recent import recent_and_before
 from kwdagger.sessions.recorded import (
     LATEST,
     RecordedSession,
@@ -28,8 +31,9 @@ from kwdagger.sessions.session_facts import commit_of, unfinished_notes
 from kwdagger.specs.options import OptionsConfig, as_list, run_verb
 from kwdagger.specs.shared_options import root_option
 
-FAIL_ON = ('worse', 'undecided', 'changed', 'missing')
-"""What can make the exit code 1; ``missing``: measured in A, but not in B."""
+FAIL_ON = ('worse', 'likely', 'undecided', 'changed', 'missing')
+"""What can make the exit code 1; ``missing``: measured in A, but not in B; ``likely``: got worse,
+but not surely."""
 _BASELINE = 'last-5-passing'
 
 
@@ -55,11 +59,14 @@ class SessionCompareConfig(OptionsConfig):
     )
     metric = scfg.Value(None, type=str, help='metrics to compare, names or patterns')
     over = scfg.Value(None, type=str, help='parameters whose values are repeats, such as seed')
+    recent = scfg.Value(
+        3, type=int, help=f'with {_BASELINE}: up to so many of the newest sessions together as well'
+    )
     threshold = scfg.Value('2.5%', type=str, help='the change from which on it matters')
     alpha = scfg.Value('2%', type=str, help='probability of any false alarm in the comparison')
     seed = scfg.Value(0, type=int, help='of the random numbers of the bootstrap')
     fail_on = scfg.Value(
-        None, type=str, help='what else makes the exit code 1: undecided, changed, missing'
+        None, type=str, help=f'what else makes the exit code 1: {", ".join(FAIL_ON[1:])}'
     )
     all = scfg.Value(False, isflag=True, help='list what is the same as well, however much it is')
     json = scfg.Value(False, isflag=True, help='print one JSON document')
@@ -118,6 +125,8 @@ def fails(comparison: Comparison, fail_on: Collection[str]) -> bool:
         'missing' in fail_on and (comparison.only_a or comparison.lost)
     ):
         return True
+    if 'likely' in fail_on and any(one.likely == 'worse' for one in comparison.verdicts):
+        return True
     return any(word in fail_on for word in comparison.counts)
 
 
@@ -132,6 +141,8 @@ def rules_of(config: Mapping[str, Any]) -> Rules:
         raise InvalidValue(f'--threshold is above 0 and below 1, not {config["threshold"]!r}')
     if not 0 < alpha < 0.5:
         raise InvalidValue(f'--alpha is above 0 and below 0.5, not {config["alpha"]!r}')
+    if config['recent'] < 1:
+        raise InvalidValue(f'--recent is 1 or more, not {config["recent"]}')
     if config['seed'] < 0:
         raise InvalidValue(f'--seed is 0 or more, not {config["seed"]}')
     return Rules(threshold=threshold, alpha=alpha, seed=config['seed'])
@@ -146,7 +157,11 @@ class _Place:
 
 
 def make_comparison(config: Mapping[str, Any], rules: Rules) -> Comparison:
-    """Read both sides and compare them."""
+    """Read both sides and compare them.
+
+    Raises:
+        InvalidValue: a session is on both sides, or nothing was measured on both.
+    """
     asked_a, asked_b = sides_of(config)
     place_a = read_place(config['root'])
     place_b = read_place(config['root_b']) if config['root_b'] else place_a
@@ -162,25 +177,73 @@ def make_comparison(config: Mapping[str, Any], rules: Rules) -> Comparison:
         before = chosen_b[0] if place_a is place_b else None
         runs_a = latest_passing(place_a, count, before)
         chosen_a = [one for one in place_a.sessions if one.name in {r.session for r in runs_a}]
+    side_a, side_b = side_of(asked_a, chosen_a), side_of(asked_b, chosen_b)
     if count is not None and not runs_a and any(run.done for run in runs_b):
-        return without_baseline(side_of(asked_a, ()), side_of(asked_b, chosen_b), rules)
+        return without_baseline(side_a, side_b, rules)
     places = [place_a] if place_a is place_b else [place_a, place_b]
-    history = runs_before(runs_a, runs_b, [run for place in places for run in place.runs])
-    return compare_runs(
-        side_of(asked_a, chosen_a),
-        side_of(asked_b, chosen_b),
-        runs_a,
-        runs_b,
-        history,
-        rules,
-        as_list(config['metric']),
-        as_list(config['over']),
-        [
-            *environment_notes(chosen_a, chosen_b),
-            *unfinished_notes('A', chosen_a, runs_a),
-            *unfinished_notes('B', chosen_b, runs_b),
-        ],
+    notes = [
+        *environment_notes(chosen_a, chosen_b),
+        *unfinished_notes('A', chosen_a, runs_a),
+        *unfinished_notes('B', chosen_b, runs_b),
+    ]
+    held = _Held(side_a, side_b, [run for place in places for run in place.runs], config, notes)
+    if count is None or place_a is not place_b or len(chosen_b) > 1:
+        return held.against(runs_a, runs_b, rules)
+    order = names(place_b.sessions)
+    return held.with_recent(
+        runs_a, runs_b, order[: order.index(chosen_b[0].name) + 1], count, rules
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What all comparisons of one call have in common.
+
+    Attributes:
+        runs: all that is known, for the noise.
+    """
+
+    a: Side
+    b: Side
+    runs: Sequence[BenchmarkRun]
+    config: Mapping[str, Any]
+    notes: Sequence[str]
+
+    def against(
+        self, runs_a: Sequence[BenchmarkRun], runs_b: Sequence[BenchmarkRun], rules: Rules
+    ) -> Comparison:
+        metrics, over = as_list(self.config['metric']), as_list(self.config['over'])
+        history = runs_before(runs_a, runs_b, self.runs)
+        return compare_runs(
+            self.a, self.b, runs_a, runs_b, history, rules, metrics, over, self.notes
+        )
+
+    def with_recent(
+        self,
+        runs_a: Sequence[BenchmarkRun],
+        runs_b: Sequence[BenchmarkRun],
+        sessions: Sequence[str],
+        count: int,
+        rules: Rules,
+    ) -> Comparison:
+        """Compare the latest session, and a few of the latest together with those before them.
+
+        Args:
+            sessions: their names in order of time, up to the latest. count: of the baseline.
+        """
+        windows = int(self.config['recent'])
+
+        def sharing(newest: int) -> Rules:
+            return replace(rules, alpha=rules.alpha * share_of_alpha(newest, windows))
+
+        found = self.against(runs_a, runs_b, sharing(1))
+        others: dict[int, Sequence[Verdict]] = {}
+        for newest in range(2, windows + 1):
+            recent, before = recent_and_before(self.runs, sessions, newest, count)
+            with suppress(InvalidValue, UnknownName):  # what cannot be compared is said already
+                others[newest] = self.against(before, recent, sharing(newest)).verdicts
+        verdicts = with_recent(found.verdicts, others, windows)
+        return replace(found, rules=rules, verdicts=tuple(verdicts))
 
 
 def without_baseline(a: Side, b: Side, rules: Rules) -> Comparison:

@@ -20,6 +20,7 @@ TAIL_OF_FEW = 3.0
 FEWEST_STEPS = 3
 """From one session to the next: fewer do not tell how sessions differ."""
 _CHANGE = 4.0  # times the usual step
+_ALIKE = 2.0  # times as much noise as in the sessions before
 _LIGHTEST_TAIL = 5.0  # from 20 such steps on, which show most of what noise does
 
 Block: TypeAlias = str
@@ -205,11 +206,12 @@ def _at_least_floor(found: Contrast, earlier: Sequence[float], sessions: Sequenc
         return found
     noise = math.sqrt(math.fsum(step * step for step in steps) / (2 * len(steps)))
     error = noise * math.sqrt(1 / sessions[0] + 1 / sessions[1])
-    if found.error is not None and error <= found.error:
-        return found
     freedom = 2 * len(steps) / 3
     if min(sessions) < FEW:
         freedom = min(freedom, max(TAIL_OF_FEW, min(len(steps) / 4, _LIGHTEST_TAIL)))
+    if found.error is not None and error <= found.error:
+        alike = found.unit == 'sessions' and found.error <= _ALIKE * error
+        return replace(found, freedom=max(found.freedom, freedom)) if alike else found
     return replace(found, error=error, freedom=freedom, noise=noise, unit='sessions', own=False)
 
 

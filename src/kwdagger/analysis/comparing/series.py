@@ -78,6 +78,8 @@ class Verdict:
         reason: one line for people.
         likely: of ``undecided`` where the whole interval lies beyond the threshold: the verdict
             that it would be if this were the only series, and the noise well known.
+        newest: how many sessions, up to the latest, side B is; more than 1 only where the latest
+            alone does not decide and they do together.
     """
 
     subject: str
@@ -100,3 +102,4 @@ class Verdict:
     unit: str
     reason: str
     likely: Word | None = None
+    newest: int = 1
