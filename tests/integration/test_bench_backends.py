@@ -42,8 +42,6 @@ BENCH = """\
 results_dir: results
 script_base_dir: .
 cleanup_timeout_s: 1
-data_setups:
-- {{name: prepare, script: measure.py, args: --benchmark-results-path {here}/prepared}}
 entries:
 - {{name: busy, script: measure.py, args: --busy 0.5}}
 - name: above
@@ -74,7 +72,6 @@ MISSING = {
     'hyperqueue': lambda: find_spec('hyperqueue') is None,
 }
 STATES = {
-    'data_setup/prepare': 'passed',
     'busy': 'passed',
     'above': 'failed',
     'hangs': 'timeout',
@@ -120,6 +117,7 @@ def test_a_session_is_the_same_on_every_backend(sessions, name):
         status = read(night / entry / 'job_status.json')
         assert (status['state'], status['queue']) == (STATES[entry], name)
         assert record['session'] == 'night'
+        assert (night / entry / 'artifacts' / 'pip-freeze.txt').stat().st_size > 0
     check_requirements(night, records, said)
     check_time_limit(night, records['hangs'])
     assert re.search(r'hangs: Run Failed in .*timeout', said)

@@ -247,6 +247,11 @@ class SessionDirectory(NamedTuple):
         return f'{self.path}/env.json'
 
     @property
+    def environment_lock_path(self) -> str:
+        """Held by the job that records the environment."""
+        return f'{self.path}/.env.lock'
+
+    @property
     def packages_path(self) -> str:
         """The Python packages that the session runs on, as ``pip freeze`` lists them."""
         return f'{self.path}/artifacts/{PACKAGES_NAME}'

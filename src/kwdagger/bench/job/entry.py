@@ -14,7 +14,7 @@ from kwdagger.bench.job.files import JobFiles
 from kwdagger.bench.job.folders import program_folders
 from kwdagger.bench.job.measuring import measure, note_stop
 from kwdagger.bench.job.program_results import TASKS_NAME, is_new, marks, read_program_results
-from kwdagger.bench.job.session_environment import capture_once, session_of
+from kwdagger.bench.job.session_environment import capture_once, keep_artifacts, session_of
 from kwdagger.bench.job.verdict import Verdict, last_traceback
 from kwdagger.bench.job.watch import Watch
 from kwdagger.bench.job_spec import JobSpec
@@ -38,9 +38,11 @@ def run_entry(spec: JobSpec, command: Sequence[str]) -> int:
     try:
         if session := session_of(spec.run_dir):
             verdict.session = session.name
-            capture_once(session, files, watch)
+            capture_once(session, watch)
         with program_folders(spec, files, verdict.warnings):
             _judge(spec, command, files, watch, verdict)
+        if session:
+            keep_artifacts(session, files, watch)
     except Exception as error:  # whatever it was, the record says so
         import traceback
 

@@ -32,7 +32,7 @@ _COMMAND_SECONDS = 60
 def capture(directory: SessionDirectory) -> bool:
     """Write the session's ``env.json`` and ``artifacts/``; return whether that was us."""
     path = directory.environment_path
-    with open(f'{directory.path}/.env.lock', 'w', encoding='ascii') as lock:
+    with open(directory.environment_lock_path, 'w', encoding='ascii') as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

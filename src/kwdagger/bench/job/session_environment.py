@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ from kwdagger.bench.job.watch import Watch
 from kwdagger.rundir.layout import RunDirectory, SessionDirectory, schedule_dir
 
 _CAPTURE_SECONDS = 150.0
+_LOOK_SECONDS = 0.05
 _MODULE = 'kwdagger.bench.job.environment'
 
 
@@ -33,8 +35,8 @@ def session_of(run_dir: str) -> SessionDirectory | None:
     return None
 
 
-def capture_once(session: SessionDirectory, files: JobFiles, watch: Watch) -> None:
-    """See that the session's environment is on record; keep its packages beside the run.
+def capture_once(session: SessionDirectory, watch: Watch) -> None:
+    """See that the session's environment is on record, or that another job is at it.
 
     The work is done in a process of its own, which everything heavy is left to.
     """
@@ -44,6 +46,12 @@ def capture_once(session: SessionDirectory, files: JobFiles, watch: Watch) -> No
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, 9)
             watch.wait(pid)
+
+
+def keep_artifacts(session: SessionDirectory, files: JobFiles, watch: Watch) -> None:
+    """Keep the session's packages beside the run; another job may still be at them."""
+    while watch.stopped_by is None and _is_being_captured(session):
+        watch.pause(_LOOK_SECONDS)
     artifacts = f'{session.path}/artifacts'
     with contextlib.suppress(OSError):
         for name in os.listdir(artifacts):
@@ -51,6 +59,19 @@ def capture_once(session: SessionDirectory, files: JobFiles, watch: Watch) -> No
                 continue
             os.makedirs(files.artifacts_dir, exist_ok=True)
             _keep(f'{artifacts}/{name}', f'{files.artifacts_dir}/{name}')
+
+
+def _is_being_captured(session: SessionDirectory) -> bool:
+    if os.path.exists(session.environment_path):
+        return False
+    try:
+        with open(session.environment_lock_path, 'rb') as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _keep(source: str, target: str) -> None:
