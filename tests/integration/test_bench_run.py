@@ -234,7 +234,9 @@ def test_the_third_generation_runs_as_it_is(run, folder):
     assert (place / 'metrics.json').is_file()
     assert not (place / 'benchmark_results').exists()
     assert told(folder, session, 'quick') == ['--input', './data.bin']
-    assert (folder / 'results' / session / 'data_setup' / 'fetch' / 'results.json').is_file()
+    setup = folder / 'results' / session / 'data_setup' / 'fetch'
+    assert json.loads((setup / 'results.json').read_text())['success'] is True
+    assert 'told' in (setup / 'stdouterr.log').read_text()
     assert 'absent' not in done.stdout
 
 

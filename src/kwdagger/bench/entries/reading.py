@@ -109,8 +109,7 @@ def read_bench(
     sinks = tuple(_sinks(top, placeholders))
     _check_scripts(findings, placeholders, setups, entries)
     check_addressees(findings, entries, sinks)
-    session = top.within('session')
-    session.check_known(['name', 'reason', 'viewer_url', 'enabled'])
+    told_of_session = _session(top)
     generation = 'matrix' if is_matrix else results[0]
     return BenchConfig(
         results_dir=results[1],
@@ -121,14 +120,22 @@ def read_bench(
         paths=tuple(paths),
         placeholders=placeholders,
         sinks=sinks,
-        session_name=session.text('name'),
         session_stem=_STEMS[generation],
-        reason=session.text('reason'),
-        viewer_url=session.text('viewer_url'),
         warnings=tuple(findings.warnings),
         problems=tuple(findings.problems),
         place=config.place(('entries',)),
+        **told_of_session,
     )
+
+
+def _session(top: Fields) -> dict[str, str | None]:
+    session = top.within('session')
+    session.check_known(['name', 'reason', 'viewer_url', 'enabled'])
+    return {
+        'session_name': session.text('name'),
+        'reason': session.text('reason'),
+        'viewer_url': session.text('viewer_url'),
+    }
 
 
 def _check_scripts(
