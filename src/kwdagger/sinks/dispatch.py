@@ -18,6 +18,8 @@ from typing import IO, Any
 import kwdagger
 from kwdagger.rundir.journal import append_event
 from kwdagger.rundir.layout import SessionDirectory
+from kwdagger.rundir.schedulers import is_running
+from kwdagger.sessions.event_log import EventLog
 from kwdagger.sessions.events import CALL_FINISHED
 from kwdagger.sinks.catching_up import pending_events
 from kwdagger.sinks.courier import LEFT, OVER
@@ -90,6 +92,9 @@ def served(
         yield sinks
     finally:
         _settle(sinks, say)
+        if any(process.returncode for process in sinks.processes.values()):
+            with contextlib.suppress(OSError):
+                _collect(sinks)
         sinks.reports = [_report_of_call(sinks, spec.name) for spec in specs]
 
 
@@ -225,6 +230,12 @@ def report_on(session: SessionDirectory, name: str) -> SinkReport:
     state = read_state(session.sink_path(name))
     pending = pending_events(session, name)
     return SinkReport(name, pending, state.trouble, tuple(state.said))
+
+
+def _collect(sinks: Served) -> None:
+    """Bring the event log up to date, as a process that hung did not: what is missed is counted."""
+    is_over = sinks.word == OVER and not is_running(sinks.session)
+    EventLog(sinks.session).collect(records='open', over=is_over)
 
 
 def _report_of_call(sinks: Served, name: str) -> SinkReport:

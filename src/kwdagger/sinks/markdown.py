@@ -87,7 +87,10 @@ def _keys(mappings: Iterable[Any]) -> list[str]:
 
 
 def _varies(key: str, rows: Sequence[JobResult]) -> bool:
-    return len({str(row.params.get(key)) for row in rows}) > 1
+    """Whether a parameter tells rows apart, other than by where each one's files lie."""
+    told = [str(row.params.get(key)) for row in rows]
+    is_own_place = all(text.startswith(row.run_dir) for text, row in zip(told, rows, strict=True))
+    return len(set(told)) > 1 and not is_own_place
 
 
 def _is_number(key: str, rows: Sequence[JobResult]) -> bool:
