@@ -191,6 +191,22 @@ def test_a_sink_that_hangs_or_dies_neither_holds_up_a_run_nor_others(work):
     assert stored('hanging') == stored('dying') == stored('good')
 
 
+def test_an_interruption_while_a_sink_is_waited_for_ends_the_waiting_alone(work):
+    Path('tracker.hang').touch()
+    words = command('--session=s', sinks=[tracker(wait=100_000)])
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as call:
+        lines = iter(call.stdout.readline, '')
+        assert any(line == 'waiting for tracker, 100000 s at most\n' for line in lines)
+        call.send_signal(signal.SIGINT)
+        out, err = call.communicate(timeout=60)
+        assert 'sink tracker has not taken 9 events; later' in err, (out, err, call.returncode)
+    assert call.returncode == 0
+    assert nothing_left(work)
+    Path('tracker.hang').unlink()
+    replay('s')
+    assert stored()['summary'][0] == 'passed'
+
+
 def test_what_a_sink_left_for_the_end_of_its_process_does_not_hold_that_up():
     program = (
         'import atexit, threading, time\n'

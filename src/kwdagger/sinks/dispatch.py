@@ -135,6 +135,8 @@ def _settle(sinks: Served, say: Say) -> None:
                 process = sinks.processes[spec.name]
                 wait_for(process, start + spec.wait_seconds)
                 sinks.troubles[spec.name] = _trouble_of(process, spec.wait_seconds)
+    except KeyboardInterrupt:
+        pass  # the run is over, and so is the user's patience with its sinks
     finally:
         end_all(sinks.processes.values())
 
