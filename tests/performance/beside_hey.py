@@ -45,7 +45,7 @@ def printed_figures(command: list[str], requests: int) -> dict[str, float]:
 
 def measure(quick: bool) -> Iterator[tuple[str, float, float, float]]:
     """Yield of each condition and figure: its name, ours, hey's and the median ratio."""
-    rounds, levels = (2, (4,)) if quick else (5, LEVELS)
+    rounds, levels = (1, (4,)) if quick else (5, LEVELS)
     with running_server(models='m', itl_s=ITL_SECONDS, num_parallel=max(levels)) as server:
         for workers in levels:
             for stream in (True, False):
