@@ -255,5 +255,5 @@ results_dir: /benchmarking/results
 artifacts_dir: /benchmarking/artifacts
 """
 
-NO_RAY = 'entries:\n- {name: %s, ray: {enabled: false}}\n'
+NO_RAY = 'artifacts_dir: artifacts\nentries:\n- {name: %s, ray: {enabled: false}}\n'
 """A further file: the entry without its cluster, for which these tests have no time."""

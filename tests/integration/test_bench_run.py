@@ -187,6 +187,7 @@ def test_the_output_of_entries_can_be_left_in_their_logs(run, folder, words):
 def test_the_second_generation_runs_as_it_is(run, folder, block, paths, entries):
     here = {
         'results_dir': 'results',
+        'artifacts_dir': 'artifacts',
         'entries': [{'name': n, 'ray': {'enabled': False}} for n in entries],
     }
     if paths:

@@ -175,6 +175,7 @@ class Session:
             'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}',
             'XDG_CACHE_HOME': str(self.home / '.cache'),
             'PYTHONWARNINGS': '',
+            'PYTHONUNBUFFERED': '1',  # warnings stand where a terminal would show them
             'LC_ALL': 'C',  # the order of `ls`
         }
 

@@ -130,6 +130,8 @@ def run_verb(
         code = 141
     except OSError as error:
         if error.errno == errno.EIO and _has_lost_terminal():
+            for stream in (sys.stdout, sys.stderr):  # what is still to be flushed at the exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             raise SystemExit(128 + signal.SIGHUP) from None
         if error.errno not in _PLACE_ERRORS:
             raise
