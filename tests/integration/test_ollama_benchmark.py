@@ -201,6 +201,7 @@ class Tutorial:
             ),
             'EVAL_DPATH': str(self.results),
             'HOSTNAME': 'attic',
+            'PYTHONUNBUFFERED': '1',  # stderr stands where a terminal would show it
             'DOCKER_CALLS': str(self.docker_calls),
             'RESTART_URL': f'{self.server.url}/_test/restart',
             **changes,

@@ -37,6 +37,7 @@ def work(tmp_path, monkeypatch):
         '--res=*) echo "$@" > "${word#--res=}" ;; esac; done\n[ ! -e fail ]\n'
     )
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     return tmp_path
 
 
