@@ -117,6 +117,12 @@ def test_what_still_runs_is_waited_for_and_the_rest_is_run(work, backend, capsys
     wait_until(lambda: nothing_left(work))
 
 
+def listed(capsys):
+    """Return what is listed of the last session."""
+    main(['session', 'list', 'results'])
+    return capsys.readouterr().out.splitlines()[-1]
+
+
 @pytest.mark.parametrize('backend', BACKENDS)
 def test_what_was_killed_with_its_scheduler_is_run_again(work, backend, capsys):
     cut_short(backend)
@@ -125,9 +131,7 @@ def test_what_was_killed_with_its_scheduler_is_run_again(work, backend, capsys):
             with contextlib.suppress(psutil.Error):
                 end(process)
     wait_until(lambda: nothing_left(work))
-    main(['session', 'list', 'results'])
-    listed = capsys.readouterr().out.splitlines()[-1]
-    assert listed.endswith('1 passed, 1 interrupted, 1 not started')
+    wait_until(lambda: listed(capsys).endswith('1 passed, 1 interrupted, 1 not started'))
     Path('go').touch()
     main(['session', 'resume', 'night', '--root=results'])
     assert sorted(ledger()) == ['first', 'second', 'second', 'third']
