@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kwdagger.errors import InvalidValue
+from kwdagger.rundir.log_text import shown_line
 
 KINDS = ('auto', 'panel', 'lines', 'none')
 _PANEL_LINES = 12
 _MOST_BYTES = 1 << 16
-_COLOURS = re.compile(r'\x1b\[[0-9;?]*[ -/]*[@-~]')
 
 
 @dataclass(slots=True)
@@ -51,14 +50,7 @@ class FollowedLog:
         if at_end and self._rest:
             lines.append(self._rest)
             self._rest = b''
-        return list(map(_shown, lines))
-
-
-def _shown(line: bytes) -> str:
-    """Return a line as text: of one that was written over, as bars of progress are, the last."""
-    last = line.rstrip(b'\r').rpartition(b'\r')[2].decode('utf-8', 'replace')
-    last = _COLOURS.sub('', last)
-    return ''.join(letter if letter.isprintable() or letter == '\t' else '?' for letter in last)
+        return [shown_line(line.decode('utf-8', 'replace')) for line in lines]
 
 
 class Output(Protocol):

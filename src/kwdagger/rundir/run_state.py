@@ -17,6 +17,7 @@ from kwdagger.rundir.layout import (
     RunDirectory,
     is_claim_name,
 )
+from kwdagger.rundir.log_text import shown_line
 from kwdagger.rundir.status import SCHEMA, UNREADABLE
 
 FAILED_STATES = ('failed', 'timeout', 'oom', 'killed', 'node_failed', 'preempted')
@@ -227,7 +228,7 @@ def _scripted_id(run: RunDirectory) -> str | None:
 
 
 def last_line(path: str) -> str:
-    """Return the last line of a log that is not blank; empty when there is none."""
+    """Return the last line of a log that is not blank, as it can be shown; empty without one."""
     try:
         file = os.open(path, os.O_RDONLY)
     except OSError:
@@ -239,7 +240,7 @@ def last_line(path: str) -> str:
         return ''
     finally:
         os.close(file)
-    for line in reversed(content.decode('utf-8', 'replace').splitlines()):
-        if line.strip():
-            return line.strip()
+    for line in reversed(content.decode('utf-8', 'replace').split('\n')):
+        if text := shown_line(line).strip():
+            return text
     return ''

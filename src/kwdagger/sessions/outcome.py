@@ -10,6 +10,7 @@ from kwdagger.plan.job import Decision, Job, Plan
 from kwdagger.plan.manifest import absolute
 from kwdagger.plan.provenance import requested_record
 from kwdagger.rundir.layout import RunDirectory
+from kwdagger.rundir.log_text import shown_line
 from kwdagger.rundir.survey import RunFacts
 from kwdagger.values import rendered, scalar_text
 
@@ -132,4 +133,5 @@ def _last_lines(path: str, count: int = 3) -> list[str]:
     except OSError:
         return []
     # Python underlines the place of an error; without the line above that says nothing.
-    return [line for line in text.splitlines() if line.strip(' \t~^')][-count:]
+    lines = map(shown_line, text.split('\n'))
+    return [line for line in lines if line.strip(' \t~^')][-count:]
