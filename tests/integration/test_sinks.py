@@ -116,6 +116,11 @@ def replay(*words, code=0):
     return run([sys.executable, '-m', 'kwdagger', *words], code)
 
 
+def show(*words):
+    words = ['session', 'show', *words, '--root=results']
+    return run([sys.executable, '-m', 'kwdagger', *words], 0)
+
+
 def run(words, code):
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == code, done.stdout + done.stderr
@@ -151,10 +156,13 @@ def test_a_tracker_that_was_down_for_a_session_is_as_if_it_had_been_up_after_a_r
     assert 'sink late has not taken 9 events (ConnectionRefusedError: the' in done.stderr
     assert done.stderr.strip().endswith('later: kwdagger session replay s --root results')
     assert not Path('late').exists()
+    assert 'sink late has not taken 9 events (Conn' in show('s').stderr, 'days later, too'
+    assert [one['name'] for one in json.loads(show('s', '--json').stdout)['late_sinks']] == ['late']
 
     assert replay('s', code=1).stdout  # still down: nothing changes, and the exit code says so
     Path('late.down').unlink()
     replay('s')
+    assert show('s').stderr == ''
     assert stored('late') == stored('up')
     assert calls('late') == calls('up')
     assert Counter(line.split()[0] for line in calls('up')) == {
