@@ -59,11 +59,13 @@ def recorded_sessions(root: str) -> list[RecordedSession]:
         found.append(RecordedSession(root, name, begun, record))
     if not found:
         raise InvalidValue(f'{root!r} holds no session: is it the --root of a schedule call?')
-    return sorted(found, key=lambda one: (one.started_at, _written_ns(one), one.name))
+    return sorted(found, key=lambda one: (one.started_at, _started_ns(one), one.name))
 
 
-def _written_ns(session: RecordedSession) -> int:
-    """Return when its record was written: it tells sessions of one second apart."""
+def _started_ns(session: RecordedSession) -> int:
+    """Return when it began, or else when its record was written: who came first in one second."""
+    if isinstance(known := session.record.get('started_ns'), int):
+        return known
     try:
         return os.stat(session.directory.session_path).st_mtime_ns
     except OSError:

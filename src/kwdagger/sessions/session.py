@@ -141,6 +141,7 @@ def record_session(
             keep_config(directory, config_text)
             begun = earlier.get('first_started_at') or earlier.get('started_at')
             record = {**_lasting(earlier), **record, 'first_started_at': begun}
+            record['started_ns'] = earlier.get('started_ns') or record['started_ns']
             rows = joined_rows(directory, rows)
         write_session(directory, record, config_text)
         write_plan(directory, rows)
@@ -167,6 +168,7 @@ def _who_and_where(name: str, version: str) -> dict[str, Value]:
     return {
         'name': name,
         'started_at': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+        'started_ns': time.time_ns(),
         'user': getpass.getuser(),
         'host': socket.gethostname(),
         'boot_id': me.boot_id,
